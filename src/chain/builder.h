@@ -1,0 +1,51 @@
+// Builds the Model from events. Pure: no clock, no I/O; the same events give the same model.
+#pragma once
+
+#include <memory>
+
+#include "chain/model.h"
+#include "chain/observer.h"
+
+namespace hopscope::chain {
+
+// How much of closed sessions stays in memory.
+struct Retention {
+    std::size_t sessions_max = SIZE_MAX;       // kept after their end; further ones only count
+    std::size_t memory_bytes_max = 256 << 20;  // --mem: oldest closed sessions go first, counted as limit_memory
+    std::size_t findings_max = 10'000;
+};
+
+struct FlowInfo {
+    FlowId id = 0;
+    std::uint32_t slot = 0;  // as in Place
+    Endpoint client, server;
+    std::uint16_t file = 0;
+    bool handshake_seen = false;
+    // A unix socket has no addresses but these; the listening end is the server.
+    bool is_unix = false;
+    UnixEndpoint unix_server;
+    std::uint64_t unix_client_inode = 0;           // 0: unknown
+    std::uint32_t client_pid = 0, server_pid = 0;  // 0: unknown
+};
+
+class Builder {
+public:
+    explicit Builder(Retention retention = {}, Observer* observer = nullptr);
+    ~Builder();
+    Builder(const Builder&) = delete;
+    Builder& operator=(const Builder&) = delete;
+
+    // A connection begins or turns out to be the other way round. Called before its first event.
+    void flow(const FlowInfo& flow);
+    void on(const Event& event, const Place& place);
+    // The capture is over: every open session is ended and told, chains are joined. Call once.
+    void finish(Timestamp at);
+
+    [[nodiscard]] Model& model();
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace hopscope::chain

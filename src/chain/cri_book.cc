@@ -1,0 +1,155 @@
+#include "chain/cri_book.h"
+
+#include "chain/routes.h"
+#include "chain/url.h"
+#include "core/limits.h"
+
+namespace hopscope::chain {
+namespace {
+
+Op op_of_method(std::string_view method) {
+    if (method == "Exec") return Op::exec;
+    if (method == "Attach") return Op::attach;
+    if (method == "PortForward") return Op::portforward;
+    return Op::unknown;
+}
+
+std::uint64_t key_of(FlowId flow, std::uint32_t stream) { return std::uint64_t{flow} << 32 | stream; }
+
+// Names that CRI servers give themselves in Version; anything else is shown as it came, made printable.
+std::string runtime_of(std::string_view name) { return display(name.substr(0, 64)); }
+
+}  // namespace
+
+const CriCall* CriBook::on(const CriMessage& message, const Place& place, const CriConnection& connection) {
+    if (!message.runtime_name.empty()) runtime_name_ = runtime_of(message.runtime_name);
+    remember_names(message);
+    if (!message.response) {
+        remember_request(message, place);
+        return nullptr;
+    }
+    return message.url.empty() ? nullptr : remember_answer(message, place, connection);
+}
+
+void CriBook::on(const CriDone& done, const Place& place) { waiting_.erase(key_of(place.flow, done.stream)); }
+
+void CriBook::flow_ended(FlowId flow) {
+    if (waiting_.empty()) return;
+    std::erase_if(waiting_, [&](const auto& entry) { return entry.first >> 32 == flow; });
+}
+
+void CriBook::remember_request(const CriMessage& message, const Place& place) {
+    const Op op = op_of_method(message.method);
+    // Joined late the method may be unknown: then any request that names a container or sandbox may be the one.
+    if (op == Op::unknown && (message.method_known || (message.container_id.empty() && message.sandbox_id.empty())))
+        return;
+    if (waiting_.size() >= limits::kCriNamesMax) waiting_.clear();
+    CriCall& call = waiting_[key_of(place.flow, message.stream)];
+    call = CriCall{};
+    call.op = op;
+    call.container_id = texts_.get(message.container_id);
+    call.sandbox_id = texts_.get(message.sandbox_id);
+    for (const std::string_view word : message.command) {
+        if (call.command.size() < limits::kCommandWordsMax) call.command.push_back(texts_.get(word));
+    }
+    call.request_seen = true;
+    call.tty = message.tty;
+    call.asked = place.at;
+    call.asked_frame = place.frame;
+    call.request_bytes = message.message_bytes;
+}
+
+const CriCall* CriBook::remember_answer(const CriMessage& message, const Place& place,
+                                        const CriConnection& connection) {
+    CriCall call;
+    if (const auto found = waiting_.find(key_of(place.flow, message.stream)); found != waiting_.end()) {
+        call = std::move(found->second);
+        waiting_.erase(found);
+    }
+    const UrlParts url = split_url(message.url);
+    const auto route = parse_route(url.path);
+    if (!route || route->hop != HopKind::runtime || calls_.size() >= limits::kCriCallsMax) return nullptr;
+    if (call.op == Op::unknown) call.op = route->op;
+    call.token = tokens_.see(route->token);
+    call.streaming = endpoint_of(url.authority);
+    call.flow = place.flow;
+    call.connection = connection;
+    call.answered = place.at;
+    call.answered_frame = place.frame;
+    call.file = place.file;
+    call.answer_bytes = message.message_bytes;
+    calls_.push_back(std::move(call));
+    if (calls_.back().token != 0) tokens_.facts(calls_.back().token).call = static_cast<std::uint32_t>(calls_.size());
+    return &calls_.back();
+}
+
+void CriBook::remember(NameTable& table, std::string_view id, std::string_view name, std::string_view sandbox_id,
+                       std::string_view pod, std::string_view namespace_, std::string_view uid) {
+    if (id.empty() || id.size() > limits::kTextBytesKept) return;
+    const std::string key(id);
+    // The kubelet asks for these lists every second: what is known is not built again.
+    if (const auto known = table.find(key); known != table.end()) {
+        if (!known->second.k8s.pod.empty() || pod.empty()) return;
+    } else if (table.size() >= limits::kCriNamesMax) {
+        return;
+    }
+    Names& names = table[key];
+    names.k8s.container = texts_.get(name);
+    names.k8s.pod = texts_.get(pod);
+    names.k8s.namespace_ = texts_.get(namespace_);
+    names.k8s.uid = texts_.get(uid);
+    names.sandbox_id = texts_.get(sandbox_id);
+}
+
+void CriBook::remember_names(const CriMessage& message) {
+    for (const CriContainer& c : message.containers)
+        remember(containers_, c.id, c.name, c.sandbox_id, c.pod, c.namespace_, c.uid);
+    for (const CriSandbox& s : message.sandboxes) remember(sandboxes_, s.id, {}, {}, s.pod, s.namespace_, s.uid);
+}
+
+const CriCall* CriBook::call_of(std::uint32_t token_number) {
+    if (token_number == 0) return nullptr;
+    const std::uint32_t call = tokens_.facts(token_number).call;
+    return call == 0 ? nullptr : &calls_[call - 1];
+}
+
+void CriBook::complete(Session& session, const CriCall& call) const {
+    if (session.evidence.size() < limits::kEvidencePerSessionMax && call.request_seen)
+        session.evidence.push_back({.grade = Grade::decoded,
+                                    .says = "the CRI call that issued token t" + std::to_string(call.token) +
+                                            " names the " + (call.container_id.empty() ? "sandbox" : "container"),
+                                    .frame = call.answered_frame,
+                                    .source = {},
+                                    .id = "cri"});
+    if (session.container.id.empty()) session.container.id = call.container_id;
+    if (session.container.sandbox_id.empty()) session.container.sandbox_id = call.sandbox_id;
+    if (session.container.runtime.empty()) session.container.runtime = runtime_name_;
+    if (session.command.empty()) session.command = call.command;
+    if (!session.tty && call.request_seen && call.op != Op::portforward) session.tty = call.tty;
+    complete_names(session);
+}
+
+void CriBook::complete_names(Session& session) const {
+    const auto fill = [](Untrusted& into, const Untrusted& from) {
+        if (into.empty()) into = from;
+    };
+    const auto fill_names = [&](const Names& names) {
+        fill(session.k8s.namespace_, names.k8s.namespace_);
+        fill(session.k8s.pod, names.k8s.pod);
+        fill(session.k8s.uid, names.k8s.uid);
+        fill(session.k8s.container, names.k8s.container);
+    };
+    if (!session.container.id.empty()) {
+        if (const auto found = containers_.find(session.container.id.raw()); found != containers_.end()) {
+            fill(session.container.sandbox_id, found->second.sandbox_id);
+            fill(session.container.name, found->second.k8s.container);
+            fill_names(found->second);
+        }
+    }
+    if (!session.container.sandbox_id.empty()) {
+        if (const auto found = sandboxes_.find(session.container.sandbox_id.raw()); found != sandboxes_.end())
+            fill_names(found->second);
+    }
+}
+
+}  // namespace hopscope::chain

@@ -1,0 +1,81 @@
+// What the CRI socket told: which call issued which token, and which pod a container or sandbox belongs to (PROTOCOLS
+// G.3).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "chain/model.h"
+#include "chain/observer.h"
+#include "chain/shared_texts.h"
+#include "chain/tokens.h"
+
+namespace hopscope::chain {
+
+// Who talks on the connection that carries CRI calls: a unix socket, or its bytes as synthetic TCP.
+struct CriConnection {
+    Endpoint client, server;
+    std::optional<UnixEndpoint> unix_socket;
+    std::uint32_t client_pid = 0, server_pid = 0;  // 0: unknown
+};
+
+// One Exec, Attach or PortForward that was answered with a URL.
+struct CriCall {
+    Op op = Op::unknown;
+    Untrusted container_id, sandbox_id;
+    std::vector<Untrusted> command;
+    bool request_seen = false;  // false: only the answer is in the capture
+    bool tty = false;
+    std::uint32_t token = 0;            // number; 0: none left
+    std::optional<Endpoint> streaming;  // host and port of the URL, where it names them
+    FlowId flow = 0;
+    CriConnection connection;
+    Timestamp asked, answered;
+    std::uint64_t asked_frame = 0, answered_frame = 0;
+    std::uint16_t file = 0;
+    std::uint32_t request_bytes = 0, answer_bytes = 0;
+};
+
+class CriBook {
+public:
+    // Both borrowed.
+    CriBook(TokenTable& tokens, SharedTexts& texts) : tokens_(tokens), texts_(texts) {}
+
+    // A token that has just been issued, or null.
+    const CriCall* on(const CriMessage& message, const Place& place, const CriConnection& connection);
+    void on(const CriDone& done, const Place& place);
+    // The connection is over: calls that were not answered are forgotten.
+    void flow_ended(FlowId flow);
+
+    [[nodiscard]] const CriCall* call_of(std::uint32_t token_number);
+    [[nodiscard]] const std::vector<CriCall>& calls() const { return calls_; }
+    // Adds to `session` what the call and the lists say about it; never replaces what is known already.
+    void complete(Session& session, const CriCall& call) const;
+    void complete_names(Session& session) const;
+    [[nodiscard]] const std::string& runtime_name() const { return runtime_name_; }
+
+private:
+    struct Names {
+        K8sNames k8s;
+        Untrusted sandbox_id;
+    };
+    using NameTable = std::unordered_map<std::string, Names>;
+
+    void remember_names(const CriMessage& message);
+    void remember(NameTable& table, std::string_view id, std::string_view name, std::string_view sandbox_id,
+                  std::string_view pod, std::string_view namespace_, std::string_view uid);
+    void remember_request(const CriMessage& message, const Place& place);
+    const CriCall* remember_answer(const CriMessage& message, const Place& place, const CriConnection& connection);
+
+    TokenTable& tokens_;
+    SharedTexts& texts_;
+    std::vector<CriCall> calls_;
+    std::unordered_map<std::uint64_t, CriCall> waiting_;  // by flow and HTTP/2 stream
+    NameTable containers_, sandboxes_;
+    std::string runtime_name_;
+};
+
+}  // namespace hopscope::chain

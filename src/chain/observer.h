@@ -1,0 +1,32 @@
+// What the builder tells while it happens: for NDJSON, extract, the live view.
+#pragma once
+
+#include "chain/model.h"
+
+namespace hopscope::chain {
+
+// Where in the input the present event stands.
+struct Place {
+    FlowId flow = 0;
+    std::uint32_t slot = 0;  // small dense number of the flow, reused after FlowEnded: an index for tables
+    Timestamp at;
+    std::uint64_t frame = 0;
+    std::uint16_t file = 0;
+};
+
+// References are valid during the call. All methods do nothing by default.
+class Observer {
+public:
+    virtual ~Observer() = default;
+    virtual void session_opened(const Session&, const Place&) {}
+    virtual void stream_opened(const Session&, const Stream&, const Place&) {}
+    virtual void stream_data(const Session&, const Stream&, Direction, Bytes, const Place&) {}
+    // Both directions are over, or it was reset; streams that are open when their session ends are not told.
+    virtual void stream_closed(const Session&, const Stream&, const Place&) {}
+    virtual void resized(const Session&, const Stream&, const Resize&, const Place&) {}
+    // The session is over and complete as it will ever be (also told for open ones when the capture ends).
+    virtual void session_ended(const Session&, const Place&) {}
+    virtual void finding(const Finding&) {}
+};
+
+}  // namespace hopscope::chain

@@ -1,0 +1,105 @@
+// Every command and option of hopscope: the one table behind parsing, help and completion.
+#include "cli/commands.h"
+
+namespace hopscope::cli {
+namespace {
+
+const std::vector<std::string_view> kSecrets = {"payload", "stdin", "stdout", "stderr", "data", "auth", "token", "command", "cri", "all"};
+const std::vector<std::string_view> kWhen = {"auto", "always", "never"};
+
+const OptionSpec kTlsKeys{.name = "tls-keys", .value = "FILE", .text = "TLS key log (SSLKEYLOGFILE format) to decrypt with", .repeat = true};
+const OptionSpec kSession{.name = "session", .letter = 's', .value = "ID", .text = "the session, as analyze numbers it (s1)"};
+
+std::vector<CommandSpec> make_commands() {
+    return {
+        {.name = "analyze", .group = "OFFLINE", .arguments = "FILE…", .arguments_min = 1, .arguments_max = SIZE_MAX,
+         .summary = "report on capture files: sessions, streams, findings; no privileges needed",
+         .examples = {"hopscope analyze node.pcap", "tcpdump -i lo -w - | hopscope analyze -", "hopscope analyze node.pcap -o json --fail-on warning"},
+         .options = {{.name = "section", .value = "LIST", .text = "parts of the text and Markdown report",
+                      .fallback = "summary,ports,sessions,chains,findings,loss",
+                      .choices = {"summary", "ports", "sessions", "chains", "streams", "findings", "loss", "all"}, .list = true},
+                     {.name = "top", .value = "N", .text = "rows per table; 0: all", .fallback = "20"},
+                     kTlsKeys,
+                     {.name = "fail-on", .value = "LEVEL", .text = "exit 8 when a finding is at least this severe", .fallback = "none",
+                      .choices = {"none", "info", "notice", "warning", "error"}},
+                     {.name = "strict", .text = "exit 5 for a damaged file, 6 when data was lost"}},
+         .formats = {"text", "json", "ndjson", "md", "html", "otlp-json"}, .run = run_analyze},
+        {.name = "chain", .group = "LOOK", .arguments = "FILE…", .arguments_min = 1, .arguments_max = SIZE_MAX,
+         .summary = "one user action hop by hop: who, over what, how long, and how that is known",
+         .examples = {"hopscope chain node.pcap --tls-keys node.keys", "hopscope chain node.pcap cri.pcap --session s2"},
+         .options = {{.name = "session", .letter = 's', .value = "ID", .text = "only the chain of this session (s2) or with this name (c1)"}, kTlsKeys},
+         .formats = {"text", "json", "mermaid", "html", "otlp-json"}, .run = run_chain},
+        {.name = "extract", .group = "OFFLINE", .arguments = "FILE…", .arguments_min = 1, .arguments_max = SIZE_MAX,
+         .summary = "write the exact bytes of a stream, or an asciicast of a session",
+         .examples = {"hopscope extract node.pcap --session s2 -O out.bin", "hopscope extract node.pcap -s s2 --format cast -O s2.cast"},
+         .options = {kSession,
+                     {.name = "stream", .value = "NAME", .text = "which stream", .fallback = "stdout",
+                      .choices = {"stdout", "stderr", "stdin", "error", "resize", "data"}},
+                     {.name = "stream-id", .value = "N", .text = "the stream by its number instead"},
+                     {.name = "port", .value = "N", .text = "port-forward: only connections to this port"},
+                     {.name = "direction", .value = "WAY", .text = "in: toward the container, out: from it", .choices = {"in", "out"}},
+                     {.name = "format", .value = "FMT", .text = "raw bytes, asciicast v2, or one JSON line per piece", .fallback = "raw",
+                      .choices = {"raw", "cast", "json"}},
+                     {.name = "output-file", .letter = 'O', .value = "FILE", .text = "where to; -: standard output", .fallback = "-"},
+                     {.name = "force", .text = "write over an existing file"},
+                     {.name = "force-tty", .text = "write raw bytes to a terminal"},
+                     kTlsKeys},
+         .formats = {}, .run = run_extract},
+        {.name = "decode", .group = "OFFLINE", .arguments = "[FILE]", .arguments_min = 0, .arguments_max = 1,
+         .summary = "bytes (hex, base64, file, standard input) to frames",
+         .examples = {"hopscope decode --proto ws --hex '82 03 01 68 69'", "echo 80 03 00 06 00 00 00 04 00 00 00 01 | hopscope decode -"},
+         .options = {{.name = "proto", .value = "NAME", .text = "what the bytes are", .fallback = "auto",
+                      .choices = {"auto", "http", "spdy", "ws", "http2", "tls"}},
+                     {.name = "hex", .value = "TEXT", .text = "the bytes as hexadecimal"},
+                     {.name = "base64", .value = "TEXT", .text = "the bytes as base64"},
+                     {.name = "input", .value = "FORM", .text = "what FILE holds", .fallback = "auto", .choices = {"auto", "raw", "hex", "base64"}},
+                     {.name = "from", .value = "SIDE", .text = "who sent the bytes", .fallback = "auto", .choices = {"auto", "client", "server"}},
+                     {.name = "subprotocol", .value = "NAME", .text = "of an upgraded connection (v4.channel.k8s.io …)"}},
+         .formats = {"text", "json"}, .run = run_decode},
+        {.name = "mask", .group = "OFFLINE", .arguments = "IN OUT", .arguments_min = 2, .arguments_max = 2,
+         .summary = "copy a capture with secrets overwritten, lengths and times kept: for bug reports",
+         .examples = {"hopscope mask node.pcap node-masked.pcap"},
+         .options = {{.name = "force", .text = "write over an existing file"}},
+         .formats = {}, .run = run_mask},
+        {.name = "schema", .group = "HELP", .arguments = "[report|event|fields]", .arguments_min = 0, .arguments_max = 1,
+         .summary = "JSON Schema of the output, or the list of fields to filter by",
+         .examples = {"hopscope schema event", "hopscope schema fields"}, .options = {}, .formats = {}, .run = run_schema},
+        {.name = "completion", .group = "HELP", .arguments = "bash|zsh", .arguments_min = 1, .arguments_max = 1,
+         .summary = "print a completion script", .examples = {"hopscope completion bash > /etc/bash_completion.d/hopscope"},
+         .options = {}, .formats = {}, .run = run_completion},
+        {.name = "help", .group = "HELP", .arguments = "[COMMAND|TOPIC]", .arguments_min = 0, .arguments_max = 1,
+         .summary = "this overview, a command's page, or a topic: options filter secrets exit-codes hops codes config",
+         .examples = {"hopscope help filter"}, .options = {}, .formats = {}, .run = run_help},
+        {.name = "version", .group = "HELP", .arguments = "", .arguments_min = 0, .arguments_max = 0,
+         .summary = "version and what it was built with", .examples = {"hopscope version"}, .options = {}, .formats = {}, .run = run_version},
+        {.name = "__complete", .group = "", .arguments = "WORD…", .arguments_min = 0, .arguments_max = SIZE_MAX,
+         .summary = "", .examples = {}, .options = {}, .formats = {}, .run = run_complete},
+    };
+}
+
+}  // namespace
+
+const std::vector<OptionSpec>& global_options() {
+    static const std::vector<OptionSpec> options = {
+        {.name = "output", .letter = 'o', .value = "FMT", .text = "output format; which ones: hopscope help COMMAND"},
+        {.name = "filter", .letter = 'f', .value = "EXPR", .text = "only what matches: hopscope help filter"},
+        {.name = "reveal", .value = "LIST", .text = "show what is masked: hopscope help secrets", .choices = kSecrets, .list = true, .repeat = true},
+        {.name = "show-payload", .text = "same as --reveal payload"},
+        {.name = "color", .value = "WHEN", .text = "colours; NO_COLOR is obeyed", .fallback = "auto", .choices = kWhen},
+        {.name = "ascii", .text = "no characters beyond ASCII"},
+        {.name = "mem", .value = "SIZE", .text = "bound for what is kept in memory", .fallback = "256MiB"},
+        {.name = "progress", .value = "WHEN", .text = "progress on stderr", .fallback = "auto", .choices = kWhen},
+        {.name = "quiet", .letter = 'q', .text = "no notes on stderr"},
+        {.name = "stats", .text = "own CPU time and peak memory on stderr at the end"},
+        {.name = "help", .letter = 'h', .text = "help on the command"},
+        {.name = "version", .text = "same as 'hopscope version'"},
+    };
+    return options;
+}
+
+const std::vector<CommandSpec>& commands() {
+    static const std::vector<CommandSpec> table = make_commands();
+    return table;
+}
+
+}  // namespace hopscope::cli

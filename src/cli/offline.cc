@@ -1,0 +1,236 @@
+#include "cli/offline.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include "capture/stream_source.h"
+#include "cli/progress.h"
+#include "cli/report_error.h"
+#include "core/untrusted.h"
+
+namespace hopscope::cli {
+namespace {
+
+constexpr std::size_t kKeyFileBytesMax = 64 << 20;  // a key log of some 300,000 connections
+
+Result<std::string> read_key_file(const std::string& name) {
+    const auto failed = [&](std::string why) {
+        return unexpected(Error{.doing = "cannot read TLS keys", .subject = name, .why = std::move(why),
+                                .hint = "name a key log in SSLKEYLOGFILE format", .code = "TLS-10"});
+    };
+    std::ifstream in(name, std::ios::binary);
+    if (!in) return failed(std::strerror(errno));
+    std::string text;
+    char block[65536];
+    while (in.read(block, sizeof block) || in.gcount() > 0) {
+        text.append(block, static_cast<std::size_t>(in.gcount()));
+        if (text.size() > kKeyFileBytesMax) return failed("larger than 64 MiB");
+    }
+    if (in.bad()) return failed(std::strerror(errno));
+    return text;
+}
+
+std::string link_name(LinkType type) {
+    switch (type) {
+        case LinkType::null: return "BSD loopback";
+        case LinkType::ethernet: return "Ethernet";
+        case LinkType::raw_bsd:
+        case LinkType::raw_openbsd:
+        case LinkType::raw: return "raw IP";
+        case LinkType::loop: return "OpenBSD loopback";
+        case LinkType::linux_sll: return "Linux cooked";
+        case LinkType::ipv4: return "raw IPv4";
+        case LinkType::ipv6: return "raw IPv6";
+        case LinkType::upper_pdu: return "unix sockets";
+        case LinkType::linux_sll2: return "Linux cooked v2";
+    }
+    return "link type " + std::to_string(static_cast<int>(type));
+}
+
+}  // namespace
+
+struct Offline::State {
+    OfflineOptions options;
+    decode::TlsKeys keys;
+    std::unique_ptr<capture::Reader> reader;                         // null: only recorded sockets were named
+    std::vector<std::unique_ptr<capture::StreamSource>> sources;     // recorded unix sockets
+    std::vector<std::string> capture_names, source_names;
+    std::unique_ptr<pipeline::Pipeline> pipeline;
+    std::vector<std::pair<std::optional<Timestamp>, std::optional<Timestamp>>> spans;  // first and last packet, by file
+    bool damaged = false;
+
+    void note(const capture::FileNote& note) {
+        switch (note.kind) {
+            case capture::FileNote::Kind::secrets: keys.add(note.text); break;
+            case capture::FileNote::Kind::drops:
+                if (pipeline) pipeline->lost(LossPlace::kernel, note.count);
+                break;
+            case capture::FileNote::Kind::trouble:
+                damaged = true;
+                if (options.announce_trouble) report_note(display(note.text), note.code);
+                break;
+            case capture::FileNote::Kind::comment: break;
+        }
+    }
+
+    Status open_reader() {
+        auto opened = capture::Reader::open(capture_names, [this](const capture::FileNote& told) { note(told); });
+        if (!opened) return unexpected(opened.error());
+        reader = std::move(*opened);
+        return Done{};
+    }
+
+    void take(const Packet& packet) {
+        auto& [first, last] = spans[packet.file];
+        if (!first) first = packet.at;
+        last = packet.at;
+        if (packet.link_type == LinkType::upper_pdu) {
+            StreamChunk chunk;
+            if (capture::decode_unix_pdu(packet, chunk)) pipeline->on(chunk);
+            return;
+        }
+        pipeline->on(packet);
+    }
+
+    void show_progress(Progress& progress) const {
+        if (!reader) return;
+        std::uint64_t done = 0, total = 0;
+        bool known = true;
+        for (const capture::FileSummary& file : reader->files()) {
+            done += file.bytes_read;
+            total += file.bytes_total.value_or(0);
+            known = known && file.bytes_total.has_value();
+        }
+        progress.update(capture_names.front(), done, known ? std::optional(total) : std::nullopt);
+    }
+};
+
+namespace {
+
+// The next chunk of one recorded socket, waiting for its turn.
+struct Waiting {
+    capture::StreamSource* source;
+    StreamChunk chunk;
+};
+
+}  // namespace
+
+Offline::Offline() : state_(std::make_unique<State>()) {}
+Offline::~Offline() = default;
+
+Result<std::unique_ptr<Offline>> Offline::open(const OfflineOptions& options) {
+    std::unique_ptr<Offline> offline(new Offline);
+    State& s = *offline->state_;
+    s.options = options;
+    for (const std::string& name : options.tls_key_files) {
+        const auto text = read_key_file(name);
+        if (!text) return unexpected(text.error());
+        if (s.keys.add(*text) == 0) report_note("no TLS secret in '" + display(name) + "'", "TLS-10");
+    }
+    for (const std::string& name : options.files) (capture::is_stream_index(name) ? s.source_names : s.capture_names).push_back(name);
+    for (const std::string& name : s.source_names) {
+        // Files are numbered captures first, recorded sockets after them.
+        auto source = capture::open_stream_index(name, static_cast<std::uint16_t>(s.capture_names.size() + s.sources.size()));
+        if (!source) return unexpected(source.error());
+        s.sources.push_back(std::move(*source));
+    }
+    if (!s.capture_names.empty()) {
+        auto opened = s.open_reader();
+        if (!opened) return unexpected(opened.error());
+    }
+    s.pipeline = std::make_unique<pipeline::Pipeline>(pipeline::Options{.retention = options.retention,
+                                                                        .tls_keys = &s.keys,
+                                                                        .history = s.reader.get(),
+                                                                        .tap = options.tap,
+                                                                        .observer = options.observer,
+                                                                        .may_hold_copies = s.reader && s.reader->may_hold_copies()});
+    return offline;
+}
+
+std::vector<capture::FileSummary> Offline::files() const {
+    std::vector<capture::FileSummary> files;
+    if (state_->reader) files = state_->reader->files();
+    for (const std::string& name : state_->source_names) files.push_back({.name = name, .format = "recorded socket", .interfaces = {}});
+    return files;
+}
+chain::Model& Offline::model() { return state_->pipeline->model(); }
+const chain::Builder& Offline::builder() const { return state_->pipeline->builder(); }
+bool Offline::damaged() const { return state_->damaged; }
+
+void Offline::run() {
+    State& s = *state_;
+    Progress progress(s.options.progress, s.options.progress && isatty(STDERR_FILENO) != 1);
+    bool copies = s.reader && s.reader->may_hold_copies();
+    s.spans.resize(s.options.files.size());
+    std::vector<Waiting> waiting;
+    for (const auto& source : s.sources) {
+        Waiting next{source.get(), {}};
+        if (source->next(next.chunk)) waiting.push_back(std::move(next));
+    }
+    // Recorded sockets are merged with the packets by time.
+    const auto take_chunks_before = [&](std::optional<Timestamp> at) {
+        while (!waiting.empty()) {
+            const auto first = std::min_element(waiting.begin(), waiting.end(), [](const Waiting& a, const Waiting& b) { return a.chunk.at < b.chunk.at; });
+            if (at && *at < first->chunk.at) return;
+            auto& [begin, end] = s.spans[first->chunk.file];
+            if (!begin) begin = first->chunk.at;
+            end = first->chunk.at;
+            s.pipeline->on(first->chunk);
+            if (!first->source->next(first->chunk)) waiting.erase(first);
+        }
+    };
+    Packet packet;
+    for (std::uint64_t count = 1; s.reader && s.reader->next(packet); ++count) {
+        if (packet.interface > 0 && !copies) {
+            copies = true;
+            s.pipeline->expect_copies();
+        }
+        if (!waiting.empty()) take_chunks_before(packet.at);
+        s.take(packet);
+        if (count % 4096 != 0) continue;
+        if (s.options.output_failed && s.options.output_failed()) break;
+        if (s.options.progress) s.show_progress(progress);
+    }
+    take_chunks_before(std::nullopt);
+    s.pipeline->finish();
+    for (const auto& source : s.sources) {
+        if (source->trouble().empty()) continue;
+        s.damaged = true;
+        if (s.options.announce_trouble) report_note(source->trouble(), "CAP-16");
+    }
+    chain::Model& model = s.pipeline->model();
+    if (s.reader) {
+        for (std::size_t place = 0; place < kLossPlaces; ++place) model.loss.count[place] += s.reader->loss().count[place];
+    }
+    const auto summaries = files();
+    for (std::size_t i = 0; i < summaries.size(); ++i) {
+        chain::FileFact fact;
+        fact.name = Untrusted(summaries[i].name);
+        fact.format = summaries[i].format;
+        for (const capture::InterfaceInfo& interface : summaries[i].interfaces) {
+            const std::string name = link_name(interface.link_type);
+            if (fact.link_types.find(name) == std::string::npos) fact.link_types += (fact.link_types.empty() ? "" : ", ") + name;
+        }
+        fact.packets = summaries[i].packets;
+        fact.file_bytes = summaries[i].bytes_read;
+        fact.first = s.spans[i].first;
+        fact.last = s.spans[i].second;
+        fact.cut_off = summaries[i].cut_off;
+        model.capture.files.push_back(std::move(fact));
+    }
+}
+
+OfflineOptions offline_options(const Invocation& invocation) {
+    OfflineOptions options;
+    options.files = invocation.arguments;
+    options.tls_key_files = invocation.all("tls-keys");
+    const std::string when = invocation.text("progress");
+    options.progress = when == "always" || (when == "auto" && isatty(STDERR_FILENO) == 1);
+    return options;
+}
+
+}  // namespace hopscope::cli

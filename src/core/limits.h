@@ -1,0 +1,118 @@
+// Every bound of hopscope, by name, with unit and reason. Nothing that a peer can grow is unbounded.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace hopscope::limits {
+
+// --- capture files
+inline constexpr std::size_t kReadBlockBytes = 256 * 1024;        // one read(2); stays in a core's L2 cache
+inline constexpr std::size_t kRecordBytesMax = 16 * 1024 * 1024;  // one record or block; beyond it the length is a lie
+inline constexpr std::size_t kInterfacesMax = 1024;               // per file
+inline constexpr std::size_t kHistoryBytes = 11 * kReadBlockBytes / 2;    // ring: 1 MiB for History, one block being read, slack
+inline constexpr std::size_t kHistoryBytesMerged = 2 * kReadBlockBytes;   // the same for each of several files read at once
+inline constexpr std::size_t kMergedReadBlockBytes = 64 * 1024;           // one read(2) of each of several files
+inline constexpr std::size_t kCompressedBlockBytes = 64 * 1024;           // one read(2) of a gzip or zstd file
+inline constexpr int kZstdWindowLogMax = 23;                              // 8 MiB, what zstd -19 uses; --long may take 2 GiB
+inline constexpr std::size_t kPlainRecordBytesMax = 256 * 1024;           // a packet, unless the file allows more (libpcap's limit)
+inline constexpr std::size_t kTroubleNotesMax = 100;                      // per file; a damaged file must not flood the terminal
+inline constexpr std::size_t kFilesMax = 65535;                           // per run; Packet::file has 16 bits
+
+// --- TCP
+inline constexpr std::uint32_t kFlowsMax = 65536;                         // open at once; the longest idle one goes first
+inline constexpr std::size_t kOutOfOrderBytesPerDirection = 1024 * 1024;  // beyond it the hole is declared
+inline constexpr std::size_t kOutOfOrderBytesAll = 8 * 1024 * 1024;       // over all connections
+inline constexpr std::uint32_t kCompareBytes = 64 * 1024;                 // retransmissions are compared this far back
+inline constexpr std::uint32_t kHoleSegments = 64;                        // an acknowledged hole is declared after so many further segments …
+inline constexpr std::int64_t kHoleSeconds = 1;                           // … or after so much capture time
+inline constexpr std::uint32_t kLateStartSegments = 8;                    // held until it is clear where a direction begins, when its SYN was not seen
+inline constexpr std::int64_t kPortReuseIdleSeconds = 60;                 // a new SYN ends a connection that was silent for so long
+inline constexpr std::int64_t kClosedSeconds = 2;                         // late packets of an ended connection are recognised for so long
+inline constexpr std::uint32_t kClosedMarks = 4096;                       // ended connections that are remembered for that
+inline constexpr std::uint32_t kAheadBytesMax = 1U << 30;                 // RFC 7323 section 2.3: no window is larger; data beyond it is not of this connection
+inline constexpr std::uint32_t kBehindBytesMax = 16 * 1024 * 1024;        // data further back, or an RST further off, is not of this connection
+inline constexpr std::uint32_t kStrayedSegments = 8;                      // in a row: a new connection whose SYN was not captured
+inline constexpr std::size_t kDeadlinesMax = 2 * kFlowsMax;               // holes and ends that wait for their time; 16 bytes each
+inline constexpr std::uint32_t kRecentSegments = 8192;                    // places of payload kept for comparing, over all connections
+inline constexpr std::uint32_t kRecentSegmentsLooked = 512;               // of them, looked at for one retransmission
+
+// --- link and network layer
+inline constexpr std::size_t kVlanTagsMax = 8;                            // per packet
+inline constexpr std::size_t kIpv6ExtensionHeadersMax = 16;               // per packet
+inline constexpr std::size_t kSuperPacketBytesMax = 1024 * 1024;          // IP length 0 (TSO, BIG TCP): twice what Linux ever builds
+inline constexpr std::size_t kFragmentedDatagramsMax = 64;                // waiting for fragments at once, 64 KiB each at most
+inline constexpr std::int64_t kFragmentSeconds = 30;                      // Linux' net.ipv4.ipfrag_time
+inline constexpr std::size_t kFragmentPiecesMax = 1024;                   // separate parts of one datagram
+inline constexpr std::size_t kCopiesKept = 32768;                         // last packets among which copies are looked for
+inline constexpr std::int64_t kCopySeconds = 2;                           // capture time between a packet and its copy, at most
+
+// --- decoders
+inline constexpr std::size_t kHttpHeadBytesMax = 64 * 1024;       // request or status line and headers
+inline constexpr std::size_t kHttpHeadersMax = 256;               // header lines of one message
+inline constexpr std::size_t kHeldBytesMax = 256 * 1024;          // unread bytes while an upgrade is undecided
+inline constexpr std::size_t kUndecidedBytesMax = 64 * 1024;      // per direction, until the protocol is known
+inline constexpr std::size_t kSpdyHeaderBlockBytesMax = 64 * 1024;      // compressed
+inline constexpr std::size_t kSpdyHeaderPlainBytesMax = 1024 * 1024;    // inflated; spdystream's own limit
+inline constexpr std::size_t kSpdyHeaderPairsMax = 1000;                // spdystream's own limit
+inline constexpr std::size_t kSpdyHistoryBytesMax = 4096;                // header text kept instead of a zlib state of 40 KiB
+inline constexpr std::size_t kSpdyLostBlocksMax = 2;                     // port-forward header blocks whose text is guessed at once (36 orders of 2)
+inline constexpr std::size_t kHttpPendingMax = 1024;                     // pipelined requests without an answer
+inline constexpr std::size_t kHttpChunkLineBytesMax = 4096;              // chunk size with extensions; Go's net/http allows as much
+inline constexpr std::size_t kHuntBytesMax = 128 * 1024;                 // from a possible frame boundary until it is proven: three frames of io.Copy's 32 KiB
+inline constexpr std::size_t kHuntCandidatesMax = 64;                    // places that may be a frame boundary, followed at once
+inline constexpr std::size_t kResizeBytesMax = 256;                      // one JSON object {"Width":…,"Height":…}
+inline constexpr std::size_t kStreamsPerConnectionMax = 4096;     // open at once
+inline constexpr std::size_t kStatusBytesMax = 64 * 1024;         // text of an error stream
+inline constexpr std::size_t kWsControlBytesMax = 125;            // RFC 6455 section 5.5
+inline constexpr std::size_t kBodyBytesMax = 64 * 1024;           // of an HTTP body that is parsed (refusals, JSON)
+inline constexpr std::size_t kGrpcMessageBytesMax = 16 * 1024 * 1024;  // grpc-go's own limit for CRI (kubelet, containerd)
+inline constexpr std::size_t kGrpcHeldBytesMax = 32 * 1024 * 1024;     // incomplete messages of one connection together
+inline constexpr std::size_t kGrpcUndecidedBytesMax = 64 * 1024;       // request kept until its answer tells what it is
+inline constexpr std::size_t kHttp2FrameBytesMax = 64 * 1024;          // of a frame that is read as a whole (not DATA)
+inline constexpr std::size_t kHttp2HeaderBlockBytesMax = 64 * 1024;    // compressed, with all its CONTINUATION frames
+inline constexpr std::size_t kHpackTableBytesMax = 64 * 1024;          // as browsers and Envoy offer at most; default 4096
+inline constexpr std::size_t kDockerCallsMax = 64;                     // unanswered Engine API requests of one connection
+inline constexpr std::size_t kDockerExecsMax = 256;                    // exec ids whose container is remembered
+inline constexpr std::size_t kDockerJsonDepthMax = 16;                 // nesting that is kept of an Engine API body
+inline constexpr std::size_t kTlsRecordBytesMax = 16384 + 2048;   // RFC 5246 section 6.2.3
+inline constexpr std::size_t kTlsHandshakeBytesMax = 128 * 1024;  // one handshake message; TLS stacks take chains up to ~100 KiB
+inline constexpr std::size_t kTlsAlpnMax = 16;                    // protocol names told of a ClientHello; more are passed over
+inline constexpr std::size_t kTlsNamePartsMax = 8;                // CN and O told of a certificate name
+inline constexpr std::size_t kTlsNameBytesMax = 256;              // of one CN or O; RFC 5280 allows 64 characters
+inline constexpr std::size_t kTlsKeyedConnectionsMax = 262'144;   // of a key log; about 400 bytes each
+inline constexpr std::size_t kTlsWaitBytesMax = 128 * 1024;       // records that wait for the other side's hello
+inline constexpr std::uint64_t kTlsSequenceSearchMax = 65'536;    // sequence numbers tried for a record after missing bytes
+inline constexpr std::uint32_t kTlsResyncRecordsMax = 16;         // places tried as a record's beginning after missing bytes
+inline constexpr std::uint64_t kTlsTrialBytesFree = 4 * 1024 * 1024;  // deciphered in vain per direction (about 2 ms) …
+inline constexpr std::uint64_t kTlsTrialBytesPerByte = 16;        // … and for each captured byte: the work stays linear
+inline constexpr std::uint64_t kTlsTrialBytesFixed = 512;         // what starting a cipher costs, in bytes deciphered
+inline constexpr std::uint32_t kTlsTrialRecordsMax = 1024;        // records without secret that are tried with the next one
+
+// --- model
+inline constexpr std::size_t kTokensMax = 100'000;                // distinct tokens that keep their number
+inline constexpr std::size_t kOddTokensMax = 10'000;              // those of them that have not the form of a token
+inline constexpr std::size_t kResizesPerSessionMax = 1000;
+inline constexpr std::size_t kStreamsPerSessionMax = 16384;       // 1.2 MiB; 8192 forwarded connections in one port-forward
+inline constexpr std::size_t kTargetBytesKept = 8 * 1024;         // of a request target; a command line of usual length fits
+inline constexpr std::size_t kTextBytesKept = 4 * 1024;           // of any other text from the wire in the model
+inline constexpr std::size_t kRefusalBytesKept = 512;             // of the first line of a refusal's body
+inline constexpr std::size_t kCommandWordsMax = 256;              // words of one exec's command
+inline constexpr std::size_t kOfferedMax = 16;                    // protocols that one upgrade asked for
+inline constexpr std::size_t kForwardedForMax = 16;               // proxies that one request went through
+inline constexpr std::size_t kEvidencePerSessionMax = 16;
+inline constexpr std::size_t kExchangesPerConnectionMax = 64;     // streaming requests of one connection without an end
+inline constexpr std::size_t kRefusedPortsPerSessionMax = 16;     // each is told once
+inline constexpr std::size_t kRefusalsWaitingMax = 1024;          // refused upgrades that may still be repeated
+inline constexpr std::size_t kSharedTextsMax = 4096;              // texts that sessions have in common
+inline constexpr std::size_t kCriCallsMax = 20'000;               // answers with a streaming URL; 20 execs a second for a quarter of an hour
+inline constexpr std::size_t kCriNamesMax = 20'000;               // containers and sandboxes whose pod is known; a node has at most some hundred
+inline constexpr std::size_t kPortFactsMax = 4096;                // servers that were seen streaming
+inline constexpr std::size_t kChainCandidatesMax = 32;            // inner connections that are weighed for one outer connection
+inline constexpr std::size_t kFilterBytesMax = 16 * 1024;         // of a filter's text
+inline constexpr std::size_t kFilterDepthMax = 64;                // parentheses and nots inside each other
+inline constexpr std::size_t kFilterTestsMax = 1024;              // of one filter
+inline constexpr std::size_t kFilterSetMax = 4096;                // values of one `in { … }`
+inline constexpr std::size_t kFindingsMax = 10'000;
+
+}  // namespace hopscope::limits

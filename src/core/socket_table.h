@@ -1,0 +1,46 @@
+// Every socket of the node at one moment, with its owners.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/endpoint.h"
+#include "core/process.h"
+#include "core/time.h"
+
+namespace hopscope {
+
+struct SocketOwner {
+    ProcessId process;
+    std::uint32_t fd = 0;
+    auto operator<=>(const SocketOwner&) const = default;
+};
+
+enum class SocketState : std::uint8_t { unknown, listen, established, syn_sent, syn_recv, fin_wait, time_wait, close, close_wait, last_ack, closing };
+enum class Transport : std::uint8_t { tcp, udp, unix_stream, unix_seqpacket, unix_dgram };
+std::string_view to_string(SocketState state);
+std::string_view to_string(Transport transport);  // "tcp" "udp" "unix" …
+
+struct Socket {
+    Transport transport{};
+    SocketState state{};
+    std::uint64_t inode = 0;            // 0: none (TIME-WAIT, not yet accepted)
+    std::uint64_t net_namespace = 0;    // inode of the namespace; 0: unknown
+    Endpoint local, remote;             // TCP and UDP
+    UnixEndpoint unix_local;            // its own path and inode
+    std::uint64_t unix_peer_inode = 0;  // 0: none, or unknown
+    std::vector<SocketOwner> owners;    // a set: sockets are inherited and passed
+    std::uint32_t receive_queue_bytes = 0, send_queue_bytes = 0;
+};
+
+// How the table was made, and what it therefore cannot hold.
+struct SocketTable {
+    Timestamp at;
+    std::vector<Socket> sockets;
+    std::vector<Process> processes;       // sorted by pid
+    std::string method;                   // "iter/task_file", "sock_diag + /proc/*/fd", "/proc/net + /proc/*/fd"
+    std::vector<std::string> limits;      // sentences: "owners of 31 of 44 sockets: CAP_SYS_PTRACE is missing"
+    std::uint64_t owners_unknown = 0;     // sockets without an owner though they have an inode
+};
+
+}  // namespace hopscope

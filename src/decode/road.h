@@ -1,0 +1,53 @@
+// A Road carries both directions of one connection through whatever decoder is in charge, and follows handovers.
+//
+// It keeps unread bytes (a read index; bytes are never erased from the front at each step) and copies only what a
+// decoder left unread: payload that passes straight through is not touched. TLS and the WebSocket tunnel own an inner
+// Road of their own for what they carry.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "decode/decoder.h"
+
+namespace hopscope::decode {
+
+class Road {
+public:
+    explicit Road(std::unique_ptr<Decoder> first) : decoder_(std::move(first)) {}
+
+    // The next bytes of `direction`, in order. Borrowed for the call.
+    void feed(Direction direction, Bytes bytes, EventSink& sink);
+    // `missing` bytes were never captured.
+    void gap(Direction direction, std::uint64_t missing, EventSink& sink);
+    // The sender of `direction` closed. Telling it twice does no harm.
+    void end(Direction direction, EventSink& sink);
+
+    [[nodiscard]] bool dead() const { return decoder_ == nullptr; }
+    [[nodiscard]] std::uint64_t offset(Direction direction) const { return sides_[index_of(direction)].offset; }
+    // Bytes held in memory for later, both directions.
+    [[nodiscard]] std::size_t held_bytes() const;
+
+private:
+    struct Side {
+        std::vector<std::uint8_t> unread;  // kept bytes; [read, size) are not decoded yet
+        std::size_t read = 0;
+        std::uint64_t offset = 0;          // stream offset of the next byte to decode
+        bool ended = false;
+        bool end_told = false;
+    };
+
+    // Runs the decoder over `bytes`; returns how many were taken.
+    std::size_t run(Direction direction, Bytes bytes, EventSink& sink);
+    // Runs it over what is kept, for both directions, until nothing moves.
+    void run_kept(EventSink& sink);
+    void keep(Side& side, Bytes rest);
+    void give_up(Direction direction, std::string_view code, std::string_view text, std::uint64_t skipped, EventSink& sink);
+
+    std::unique_ptr<Decoder> decoder_;
+    std::array<Side, 2> sides_;
+    bool handed_over_ = false;
+};
+
+}  // namespace hopscope::decode

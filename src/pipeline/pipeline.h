@@ -1,0 +1,59 @@
+// The one way of the data: packets (later also unix-socket bytes, socket tables, process events) in, a Model out.
+//
+// Deterministic: no clock, no thread, no I/O. Live capture, capture files, tests and fuzzers call the same functions.
+#pragma once
+
+#include <memory>
+
+#include "chain/builder.h"
+#include "core/event.h"
+#include "core/packet.h"
+#include "core/stream_chunk.h"
+
+namespace hopscope::decode {
+class TlsKeys;
+}
+
+namespace hopscope::pipeline {
+
+// Sees every event with its place before the builder does: for NDJSON and tests.
+class EventTap {
+public:
+    virtual ~EventTap() = default;
+    virtual void on(const Event& event, const chain::Place& place) = 0;
+    virtual void flow(const chain::FlowInfo&) {}
+};
+
+struct Options {
+    chain::Retention retention;
+    const decode::TlsKeys* tls_keys = nullptr;   // borrowed for the life of the pipeline
+    const History* history = nullptr;            // borrowed; for comparing retransmissions
+    EventTap* tap = nullptr;                     // borrowed
+    chain::Observer* observer = nullptr;         // borrowed
+    bool may_hold_copies = false;                // several interfaces or "any": packets may be there twice
+};
+
+class Pipeline {
+public:
+    explicit Pipeline(const Options& options);
+    ~Pipeline();
+    Pipeline(const Pipeline&) = delete;
+    Pipeline& operator=(const Pipeline&) = delete;
+
+    void on(const Packet& packet);
+    void on(const StreamChunk& chunk);
+    void lost(LossPlace place, std::uint64_t count);
+    // From now on packets may be there twice (a second interface has appeared).
+    void expect_copies();
+    // The input is over: what is open ends, chains are joined. Call once.
+    void finish();
+
+    [[nodiscard]] chain::Model& model();
+    [[nodiscard]] const chain::Builder& builder() const;
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace hopscope::pipeline

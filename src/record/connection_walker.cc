@@ -1,0 +1,523 @@
+// The walkers behind ConnectionWalker: one per direction, sharing what the HTTP exchange decided.
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <deque>
+
+#include "core/limits.h"
+#include "core/untrusted.h"
+#include "record/mask_plan.h"
+
+namespace hopscope::record {
+namespace {
+
+bool equals_ignoring_case(std::string_view a, std::string_view b) {
+    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
+               return std::tolower(static_cast<unsigned char>(x)) == std::tolower(static_cast<unsigned char>(y));
+           });
+}
+
+std::string_view trimmed(std::string_view text) {
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+    while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r')) text.remove_suffix(1);
+    return text;
+}
+
+// Headers whose values say how the bytes are framed and who talks, not what is said.
+bool harmless_header(std::string_view name) {
+    for (std::string_view each : {"Host", "User-Agent", "Connection", "Upgrade", "Content-Length", "Transfer-Encoding", "Content-Type",
+                                  "X-Stream-Protocol-Version", "X-Accepted-Stream-Protocol-Versions", "Sec-WebSocket-Version",
+                                  "Sec-WebSocket-Key", "Sec-WebSocket-Accept", "Sec-WebSocket-Extensions", "Kubectl-Command",
+                                  "Kubectl-Session", "X-Forwarded-For", "Date", "Server", "Accept", "Accept-Encoding", "Allow",
+                                  "X-Content-Type-Options", "Retry-After", "Cache-Control", "Vary"}) {
+        if (equals_ignoring_case(name, each)) return true;
+    }
+    return false;
+}
+
+std::string decode_base64(std::string_view text) {
+    std::string bytes;
+    std::uint32_t group = 0;
+    int bits = 0;
+    for (const char c : text) {
+        const std::size_t value = std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/").find(c);
+        if (value == std::string_view::npos) break;
+        group = group << 6 | static_cast<std::uint32_t>(value);
+        bits += 6;
+        if (bits < 8) continue;
+        bits -= 8;
+        bytes += static_cast<char>(group >> bits & 0xff);
+    }
+    return bytes;
+}
+
+}  // namespace
+
+enum class Carried { http, spdy, websocket, tls, opaque };
+
+struct ConnectionWalker::State {
+    // One direction on its way through its framing.
+    struct Side {
+        MaskPlan plan;
+        Carried carried = Carried::http;
+        bool started = false;
+        std::string pending;           // bytes of a head or frame header that is not whole yet
+        std::uint64_t pending_at = 0;  // stream offset of pending[0]
+        std::uint64_t skip = 0;        // content bytes to overwrite before the next structure
+        bool skip_keeps = false;       // … or to keep
+        bool chunked = false;          // the skip is a chunk
+        bool until_close = false;
+        // WebSocket
+        std::uint8_t key[4] = {};
+        std::uint64_t key_origin = 0;
+        bool ws_masked = false;
+        bool message_keeps = false;    // channel of the running message is harmless
+        bool message_open = false;
+        // SPDY: the stream of the DATA frame in hand
+        std::uint32_t stream = 0;
+        StreamKind kind = StreamKind::unknown;
+    };
+    // Text of an error stream and where each byte of it stood.
+    struct ErrorText {
+        std::uint32_t stream = 0;
+        std::string text;
+        std::vector<std::uint64_t> offsets;
+    };
+
+    State(KindOf kind, Pseudonyms& names, MaskCounts& counted) : kind_of(std::move(kind)), pseudonyms(names), counts(counted) {}
+
+    Side& side(Direction d) { return sides[index_of(d)]; }
+
+    // --- HTTP/1.1
+
+    void request_line(MaskPlan& plan, std::uint64_t at, std::string_view line) {
+        const std::size_t first = line.find(' ');
+        const std::size_t last = line.rfind(' ');
+        if (first == std::string_view::npos || last <= first) return;
+        std::string changed(line);
+        std::string_view target = line.substr(first + 1, last - first - 1);
+        const std::size_t query = target.find('?');
+        const std::string_view path = target.substr(0, query);
+        websocket_target = std::string(path);
+        // /exec/TOKEN, /cri/exec/TOKEN: exactly one segment after the operation is a token
+        for (std::string_view op : {"/exec/", "/attach/", "/portforward/"}) {
+            const std::size_t found = path.rfind(op);
+            if (found == std::string_view::npos) continue;
+            const std::string_view token = path.substr(found + op.size());
+            if (token.empty() || token.find('/') != std::string_view::npos) continue;
+            const std::string name = pseudonyms.of(std::string(token));
+            changed.replace(first + 1 + found + op.size(), name.size(), name);
+            ++counts.tokens;
+        }
+        if (query != std::string_view::npos) {
+            std::size_t begin = query + 1;
+            while (begin < target.size()) {
+                const std::size_t end = std::min(target.find('&', begin), target.size());
+                const std::string_view pair = target.substr(begin, end - begin);
+                const std::size_t equal = pair.find('=');
+                const std::string_view key = pair.substr(0, equal);
+                static constexpr std::string_view kShown[] = {"container", "stdin", "stdout", "stderr", "tty", "input", "output", "error",
+                                                              "port", "ports", "follow", "tailLines", "previous", "h", "w", "stream"};
+                const bool shown = std::find(std::begin(kShown), std::end(kShown), key) != std::end(kShown);
+                if (!shown && equal != std::string_view::npos) {
+                    for (std::size_t i = begin + equal + 1; i < end; ++i) changed[first + 1 + i] = 'x';
+                    ++(key == "command" || key == "cmd" ? counts.commands : counts.auth);
+                }
+                begin = end + 1;
+            }
+        }
+        plan.edit(at, std::move(changed));
+    }
+
+    void head(Direction direction, std::uint64_t at, std::string_view text) {
+        Side& s = side(direction);
+        const bool request = direction == Direction::to_server;
+        std::size_t line_at = 0;
+        bool first = true, chunked = false, upgrade = false;
+        std::uint64_t length = 0;
+        bool length_known = false;
+        int status = 0;
+        bool head_method = false;
+        std::string carrier, subprotocol;
+        while (line_at < text.size()) {
+            const std::size_t newline = std::min(text.find('\n', line_at), text.size() - 1);
+            const std::string_view line = text.substr(line_at, newline - line_at);
+            const std::uint64_t line_offset = at + line_at;
+            const std::uint64_t next_offset = at + newline + 1;
+            if (first) {
+                s.plan.keep(line_offset, next_offset);
+                if (request) {
+                    request_line(s.plan, line_offset, line);
+                    head_method = line.starts_with("HEAD ");
+                } else if (const std::size_t space = line.find(' '); space != std::string_view::npos) {
+                    const std::string_view code = line.substr(space + 1);
+                    std::from_chars(code.data(), code.data() + code.size(), status);
+                }
+                first = false;
+            } else if (const std::size_t colon = line.find(':'); colon != std::string_view::npos) {
+                const std::string_view name = trimmed(line.substr(0, colon));
+                const std::string_view value = trimmed(line.substr(colon + 1));
+                // A websocket subprotocol can be a bearer token in disguise.
+                const bool protocol = equals_ignoring_case(name, "Sec-WebSocket-Protocol");
+                const bool bearer = protocol && value.find("base64url.bearer.") != std::string_view::npos;
+                if (harmless_header(name) || (protocol && !bearer)) {
+                    s.plan.keep(line_offset, next_offset);
+                } else {
+                    s.plan.keep(line_offset, line_offset + colon + 1);
+                    if (newline + 1 - line_at >= 2) {
+                        const bool carriage = !line.empty() && line.back() == '\r';
+                        s.plan.keep(next_offset - (carriage ? 2 : 1), next_offset);
+                    }
+                    ++counts.auth;
+                }
+                if (equals_ignoring_case(name, "Content-Length")) {
+                    length_known = std::from_chars(value.data(), value.data() + value.size(), length).ec == std::errc{};
+                }
+                if (equals_ignoring_case(name, "Transfer-Encoding")) chunked = value.find("chunked") != std::string_view::npos;
+                if (equals_ignoring_case(name, "Upgrade")) {
+                    upgrade = true;
+                    carrier = std::string(value);
+                    std::transform(carrier.begin(), carrier.end(), carrier.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+                }
+                if (protocol) subprotocol = std::string(value);
+            } else {
+                s.plan.keep(line_offset, next_offset);  // the empty line
+            }
+            line_at = newline + 1;
+        }
+        s.chunked = chunked;
+        s.skip = length_known && !chunked ? length : 0;
+        s.skip_keeps = false;
+        if (request) {
+            upgrade_wanted = upgrade;
+            if (methods.size() < 64) methods.push_back(head_method);
+            return;
+        }
+        const bool to_head = !methods.empty() && methods.front();
+        if (status >= 200 || status == 101) {
+            if (!methods.empty()) methods.pop_front();
+        }
+        if (status == 101) {
+            const Carried next = carrier.find("spdy") != std::string::npos ? Carried::spdy
+                                 : carrier.find("websocket") != std::string::npos ? Carried::websocket : Carried::opaque;
+            base64 = subprotocol.find("base64") != std::string::npos;
+            tunnel = subprotocol.find("SPDY/3.1") != std::string::npos;
+            portforward = websocket_target.find("ortforward") != std::string::npos || websocket_target.find("ortForward") != std::string::npos;
+            for (Side& each : sides) {
+                each.carried = next;
+                each.skip = 0;
+                each.chunked = false;
+            }
+            upgrade_wanted = false;
+            return;
+        }
+        if (status >= 200) upgrade_wanted = false;
+        if (to_head || status < 200 || status == 204 || status == 304) {
+            s.skip = 0;
+            s.chunked = false;
+        } else if (!chunked && !length_known) {
+            s.until_close = true;
+        }
+    }
+
+    // Takes what it can of `s.pending`; true when something moved.
+    bool step_http(Direction direction) {
+        Side& s = side(direction);
+        if (s.until_close) {
+            consume(s, s.pending.size());
+            return false;
+        }
+        if (direction == Direction::to_server && upgrade_wanted) return false;  // the answer decides what this is
+        if (s.chunked) {
+            const std::size_t newline = s.pending.find('\n');
+            if (newline == std::string::npos) {
+                if (s.pending.size() > 1024) s.carried = Carried::opaque;
+                return false;
+            }
+            if (newline <= 1) {  // the end of a chunk, or of the trailers
+                s.plan.keep(s.pending_at, s.pending_at + newline + 1);
+                consume(s, newline + 1);
+                if (last_chunk[index_of(direction)]) {
+                    s.chunked = false;
+                    last_chunk[index_of(direction)] = false;
+                }
+                return true;
+            }
+            std::uint64_t size = 0;
+            std::from_chars(s.pending.data(), s.pending.data() + newline, size, 16);
+            if (!last_chunk[index_of(direction)]) s.plan.keep(s.pending_at, s.pending_at + newline + 1);
+            consume(s, newline + 1);
+            s.skip = size;
+            s.skip_keeps = false;
+            if (size == 0) last_chunk[index_of(direction)] = true;
+            return true;
+        }
+        std::size_t end = s.pending.find("\r\n\r\n");
+        if (end == std::string::npos) {
+            if (s.pending.size() > limits::kHttpHeadBytesMax) s.carried = Carried::opaque;
+            return false;
+        }
+        end += 4;
+        const std::string text = s.pending.substr(0, end);
+        const std::uint64_t at = s.pending_at;
+        consume(s, end);
+        head(direction, at, text);
+        return true;
+    }
+
+    // --- SPDY/3.1
+
+    // `offsets` gives the stream offset of each pending byte where they are not contiguous (tunnel); here they are.
+    bool step_spdy(Direction direction) {
+        Side& s = side(direction);
+        if (s.pending.size() < 8) return false;
+        const auto* p = reinterpret_cast<const std::uint8_t*>(s.pending.data());
+        const std::uint32_t length = read_be24(p + 5);
+        const bool control = (p[0] & 0x80) != 0;
+        if (control && (p[0] != 0x80 || p[1] != 3 || p[2] != 0 || p[3] > 10)) {
+            s.carried = Carried::opaque;
+            return true;
+        }
+        s.plan.keep(s.pending_at, s.pending_at + 8);
+        consume(s, 8);
+        s.skip = length;
+        s.skip_keeps = control;
+        if (!control) {
+            s.stream = read_be32(p) & 0x7fffffff;
+            s.kind = kind_of(s.stream);
+            s.skip_keeps = s.kind == StreamKind::resize;
+            if (length > 0 && !s.skip_keeps) {
+                ++counts.payload_frames;
+                counts.payload_bytes += length;
+            }
+        }
+        return true;
+    }
+
+    // --- WebSocket
+
+    bool step_websocket(Direction direction) {
+        Side& s = side(direction);
+        if (s.pending.size() < 2) return false;
+        const auto* p = reinterpret_cast<const std::uint8_t*>(s.pending.data());
+        std::size_t header = 2;
+        std::uint64_t length = p[1] & 0x7f;
+        if (length == 126) header += 2;
+        if (length == 127) header += 8;
+        s.ws_masked = (p[1] & 0x80) != 0;
+        const std::size_t key_at = header;
+        if (s.ws_masked) header += 4;
+        if (s.pending.size() < header) return false;
+        if (length == 126) length = read_be16(p + 2);
+        if (length == 127) length = read_be64(p + 2);
+        const std::uint8_t opcode = p[0] & 0x0f;
+        const bool begins = opcode == 1 || opcode == 2;
+        const bool control = opcode >= 8;
+        // The channel byte comes first in a message, so it must be here before the payload can be judged.
+        const bool has_channel = begins && !tunnel && length > 0;
+        if (has_channel && s.pending.size() < header + 1) return false;
+        if (s.ws_masked) std::copy_n(p + key_at, 4, s.key);
+        std::size_t kept = header + (has_channel ? 1 : 0);
+        if (has_channel) {
+            const std::uint8_t raw = static_cast<std::uint8_t>(p[header] ^ (s.ws_masked ? s.key[0] : 0));
+            const int channel = base64 ? raw - '0' : raw;
+            s.message_keeps = !portforward && channel == 4;
+            s.kind = !portforward && channel == 3 ? StreamKind::error : StreamKind::unknown;
+            if (s.kind == StreamKind::error) ++messages;
+            if (portforward && !base64 && direction == Direction::to_client && is_port_message(channel)) {
+                // The server's first message on a channel begins with the port, which is no secret.
+                const std::size_t port = std::min<std::uint64_t>(length - 1, 2);
+                if (s.pending.size() < kept + port) return false;
+                ports_told |= std::uint64_t{1} << channel;
+                kept += port;
+            }
+        } else if (begins) {
+            s.message_keeps = false;
+            s.kind = StreamKind::unknown;
+        }
+        s.plan.keep(s.pending_at, s.pending_at + kept);
+        s.key_origin = s.pending_at + header;
+        consume(s, kept);
+        s.skip = header + length - kept;
+        s.skip_keeps = control || s.message_keeps;
+        s.stream = messages;
+        if (!s.skip_keeps && s.skip > 0) {
+            ++counts.payload_frames;
+            counts.payload_bytes += s.skip;
+        }
+        return true;
+    }
+
+    [[nodiscard]] bool is_port_message(int channel) const {
+        return channel >= 0 && channel < 64 && (ports_told >> channel & 1) == 0;
+    }
+
+    // --- TLS: record headers, hellos and alerts stay, encrypted content goes
+
+    bool step_tls(Direction direction) {
+        Side& s = side(direction);
+        if (s.pending.size() < 5) return false;
+        const auto* p = reinterpret_cast<const std::uint8_t*>(s.pending.data());
+        if (p[0] < 20 || p[0] > 24 || p[1] != 3) {
+            s.carried = Carried::opaque;
+            return true;
+        }
+        s.plan.keep(s.pending_at, s.pending_at + 5);
+        s.skip = read_be16(p + 3);
+        s.skip_keeps = p[0] != 23;
+        consume(s, 5);
+        return true;
+    }
+
+    // --- the common road
+
+    void consume(Side& s, std::size_t n) {
+        s.pending.erase(0, n);
+        s.pending_at += n;
+    }
+
+    void content(Side& s, std::uint64_t at, std::string_view bytes) {
+        const std::uint64_t end = at + bytes.size();
+        if (s.skip_keeps) {
+            s.plan.keep(at, end);
+        } else if (s.kind == StreamKind::error && !s.ws_masked && s.carried != Carried::http) {
+            error_text(s.stream, at, bytes);
+        } else if (s.carried == Carried::websocket && s.ws_masked) {
+            MaskPlan::MaskedSpan span{at, end, {}, s.key_origin};
+            std::copy_n(s.key, 4, span.key);
+            s.plan.masked(span);
+        }
+    }
+
+    void error_text(std::uint32_t stream, std::uint64_t at, std::string_view bytes) {
+        auto found = std::find_if(errors.begin(), errors.end(), [&](const ErrorText& e) { return e.stream == stream; });
+        if (found == errors.end()) found = errors.insert(errors.end(), ErrorText{stream, {}, {}});
+        for (std::size_t i = 0; i < bytes.size() && found->text.size() < limits::kStatusBytesMax; ++i) {
+            found->text += bytes[i];
+            found->offsets.push_back(at + i);
+        }
+    }
+
+    // The Status stays but for its message, which can quote the command.
+    void settle_errors() {
+        for (const ErrorText& error : errors) {
+            // Base64 text keeps its length when the text inside does.
+            std::string shown = base64 ? decode_base64(error.text) : error.text;
+            const bool status = shown.starts_with("{") && shown.find("\"status\"") != std::string::npos;
+            const std::size_t causes = std::min(shown.find("\"causes\""), shown.size());
+            if (!status) {
+                for (char& c : shown) c = 'x';
+            } else if (const std::size_t message = shown.find("\"message\":\""); message < causes) {
+                for (std::size_t i = message + 11; i < shown.size() && shown[i] != '"'; ++i) {
+                    if (shown[i] == '\\' && i + 1 < shown.size()) shown[i++] = 'x';
+                    shown[i] = 'x';
+                }
+            }
+            if (base64) {
+                std::string encoded;
+                append_base64(encoded, shown);
+                shown = encoded;
+            }
+            for (std::size_t i = 0; i < std::min(shown.size(), error.offsets.size()); ++i) late_edits.push_back({error.offsets[i], std::string(1, shown[i])});
+        }
+        errors.clear();
+        std::sort(late_edits.begin(), late_edits.end(), [](const auto& a, const auto& b) { return a.offset < b.offset; });
+        for (MaskPlan::Edit& edit : late_edits) side(Direction::to_client).plan.edit(edit.offset, std::move(edit.bytes));
+        late_edits.clear();
+    }
+
+    void run(Direction direction) {
+        Side& s = side(direction);
+        while (!s.pending.empty()) {
+            if (s.carried == Carried::opaque) {
+                consume(s, s.pending.size());
+                return;
+            }
+            if (s.skip > 0) {
+                const std::size_t n = std::min<std::uint64_t>(s.skip, s.pending.size());
+                content(s, s.pending_at, std::string_view(s.pending).substr(0, n));
+                s.skip -= n;
+                consume(s, n);
+                continue;
+            }
+            bool moved = false;
+            switch (s.carried) {
+                case Carried::http: moved = step_http(direction); break;
+                case Carried::spdy: moved = step_spdy(direction); break;
+                case Carried::websocket: moved = step_websocket(direction); break;
+                case Carried::tls: moved = step_tls(direction); break;
+                case Carried::opaque: break;
+            }
+            if (!moved && s.carried != Carried::opaque) return;
+        }
+    }
+
+    void feed(Direction direction, std::uint64_t offset, Bytes bytes) {
+        Side& s = side(direction);
+        if (!s.started) {
+            s.started = true;
+            if (bytes[0] == 22 && bytes.size() > 1 && bytes[1] == 3) s.carried = Carried::tls;
+        }
+        // Long content passes by without being gathered.
+        if (s.pending.empty() && s.skip > 0) {
+            const std::size_t n = std::min<std::uint64_t>(s.skip, bytes.size());
+            content(s, offset, as_text(bytes.first(n)));
+            s.skip -= n;
+            offset += n;
+            bytes = bytes.subspan(n);
+        }
+        if (bytes.empty() || s.carried == Carried::opaque) return;
+        if (s.pending.empty()) s.pending_at = offset;
+        s.pending += as_text(bytes);
+        if (s.pending.size() > limits::kHeldBytesMax && s.carried == Carried::http && upgrade_wanted) s.carried = Carried::opaque;
+        run(direction);
+        run(opposite(direction));
+    }
+
+    KindOf kind_of;
+    Pseudonyms& pseudonyms;
+    MaskCounts& counts;
+    std::array<Side, 2> sides;
+    std::array<bool, 2> last_chunk{};
+    std::deque<bool> methods;  // of unanswered requests: was it HEAD?
+    std::string websocket_target;
+    std::vector<ErrorText> errors;
+    std::vector<MaskPlan::Edit> late_edits;
+    std::uint32_t messages = 0;    // on the error channel of a WebSocket
+    std::uint64_t ports_told = 0;  // channels whose port was told, a bit each
+    bool upgrade_wanted = false, base64 = false, tunnel = false, portforward = false;
+};
+
+ConnectionWalker::ConnectionWalker(KindOf kind_of, Pseudonyms& pseudonyms, MaskCounts& counts)
+    : state_(std::make_unique<State>(std::move(kind_of), pseudonyms, counts)) {}
+ConnectionWalker::~ConnectionWalker() = default;
+ConnectionWalker::ConnectionWalker(ConnectionWalker&&) noexcept = default;
+
+void ConnectionWalker::bytes(Direction direction, std::uint64_t offset, Bytes bytes) {
+    if (!bytes.empty()) state_->feed(direction, offset, bytes);
+}
+
+void ConnectionWalker::gap(Direction direction) {
+    for (State::Side& side : state_->sides) {
+        if (&side == &state_->side(direction) || side.carried == Carried::http) {
+            side.carried = Carried::opaque;
+            side.pending.clear();
+        }
+    }
+    ++state_->counts.connections_not_understood;
+}
+
+void ConnectionWalker::end() {
+    state_->settle_errors();
+    for (const State::Side& side : state_->sides) {
+        if (side.carried == Carried::opaque) {
+            ++state_->counts.connections_not_understood;
+            return;
+        }
+    }
+}
+
+const MaskPlan& ConnectionWalker::plan(Direction direction) const { return state_->side(direction).plan; }
+
+}  // namespace hopscope::record

@@ -1,0 +1,86 @@
+// Which bytes of a connection may stay in a masked capture.
+//
+// Safe by default: a byte that nobody has called harmless is overwritten. Walkers follow the framing of what hopscope
+// decodes (HTTP/1.1, SPDY/3.1, WebSocket, TLS records) just far enough to tell structure from content; whatever they do
+// not understand, and everything after a gap, is content.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/bytes.h"
+#include "core/endpoint.h"
+#include "core/event.h"
+
+namespace hopscope::record {
+
+// The verdict on one direction, by stream offset.
+class MaskPlan {
+public:
+    struct Span {
+        std::uint64_t begin = 0, end = 0;
+    };
+    // Bytes that stay, but changed: same length.
+    struct Edit {
+        std::uint64_t offset = 0;
+        std::string bytes;
+    };
+    // WebSocket payload is overwritten under its mask, so that it reads as 'x' when unmasked.
+    struct MaskedSpan {
+        std::uint64_t begin = 0, end = 0;
+        std::uint8_t key[4] = {};
+        std::uint64_t key_origin = 0;  // offset at which key[0] applies
+    };
+
+    // Offsets come in growing order.
+    void keep(std::uint64_t begin, std::uint64_t end);
+    void edit(std::uint64_t offset, std::string bytes) { edits_.push_back({offset, std::move(bytes)}); }
+    void masked(const MaskedSpan& span) { masked_.push_back(span); }
+
+    // Overwrites in `bytes` (at stream offset `offset`) what may not stay; returns how many bytes were overwritten.
+    std::size_t apply(std::uint64_t offset, std::uint8_t* bytes, std::size_t size) const;
+
+private:
+    std::vector<Span> keep_;
+    std::vector<Edit> edits_;
+    std::vector<MaskedSpan> masked_;
+};
+
+// What was overwritten, for the summary.
+struct MaskCounts {
+    std::uint64_t auth = 0, tokens = 0, commands = 0, payload_frames = 0, payload_bytes = 0, connections_not_understood = 0;
+};
+
+// Same-length stand-ins for tokens, equal wherever the same token occurs.
+class Pseudonyms {
+public:
+    std::string of(const std::string& token);
+
+private:
+    std::vector<std::pair<std::string, std::string>> known_;
+};
+
+// Follows one connection. `kind_of` tells what a stream is, as far as the decoders know.
+class ConnectionWalker {
+public:
+    using KindOf = std::function<StreamKind(std::uint32_t stream)>;
+    ConnectionWalker(KindOf kind_of, Pseudonyms& pseudonyms, MaskCounts& counts);
+    ~ConnectionWalker();
+    ConnectionWalker(ConnectionWalker&&) noexcept;
+
+    void bytes(Direction direction, std::uint64_t offset, Bytes bytes);
+    // From here on nothing of this direction is understood any more.
+    void gap(Direction direction);
+    void end();
+
+    [[nodiscard]] const MaskPlan& plan(Direction direction) const;
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace hopscope::record
