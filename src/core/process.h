@@ -34,6 +34,11 @@ struct Process {
     Untrusted container_id;           // 64 hexadecimal digits, from the cgroup path
     Untrusted pod_uid;                // from the cgroup path
     ProcessRole role = ProcessRole::unknown;
+    // What proves the role: sentences of our own, the first is the strongest ("exe is a Go program of module
+    // github.com/containerd/containerd"). A role told by the name alone is not given; `role_doubt` then says why.
+    std::vector<std::string> role_proof;
+    std::string role_doubt;           // "is named containerd, but its executable holds no such program"; empty: none
+    std::string version;              // of the program, from its build info or arguments: "1.6.20"; empty: unknown
     std::uint64_t pid_namespace = 0, net_namespace = 0;  // inode numbers; 0: unknown
 };
 

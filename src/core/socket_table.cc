@@ -1,6 +1,14 @@
 #include "core/socket_table.h"
 
+#include <algorithm>
+
 namespace hopscope {
+
+const Process* find_process(const SocketTable& table, std::uint32_t pid) {
+    const auto found = std::lower_bound(table.processes.begin(), table.processes.end(), pid,
+                                        [](const Process& process, std::uint32_t wanted) { return process.id.pid < wanted; });
+    return found != table.processes.end() && found->id.pid == pid ? &*found : nullptr;
+}
 
 std::string_view to_string(SocketState state) {
     switch (state) {

@@ -27,8 +27,11 @@ struct Socket {
     std::uint64_t inode = 0;            // 0: none (TIME-WAIT, not yet accepted)
     std::uint64_t net_namespace = 0;    // inode of the namespace; 0: unknown
     Endpoint local, remote;             // TCP and UDP
-    UnixEndpoint unix_local;            // its own path and inode
+    UnixEndpoint unix_local;            // its own path (as given to bind, hostile) and inode (equal to `inode`)
     std::uint64_t unix_peer_inode = 0;  // 0: none, or unknown
+    // The file that bind made, as stat(2) numbers it: a socket may be renamed after bind, and one path may stand for
+    // different files in different mount namespaces. 0, 0: abstract, unbound or unknown.
+    std::uint64_t file_device = 0, file_inode = 0;
     std::vector<SocketOwner> owners;    // a set: sockets are inherited and passed
     std::uint32_t receive_queue_bytes = 0, send_queue_bytes = 0;
 };
@@ -42,5 +45,8 @@ struct SocketTable {
     std::vector<std::string> limits;      // sentences: "owners of 31 of 44 sockets: CAP_SYS_PTRACE is missing"
     std::uint64_t owners_unknown = 0;     // sockets without an owner though they have an inode
 };
+
+// The process with this pid; nullptr: not in the table (ended, or not visible).
+const Process* find_process(const SocketTable& table, std::uint32_t pid);
 
 }  // namespace hopscope

@@ -1,0 +1,41 @@
+// What happens to sockets and processes of the node while we look: events of the eBPF watchers (procmap/bpf).
+// Times are CLOCK_BOOTTIME turned into wall time by the reader.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/endpoint.h"
+#include "core/process.h"
+#include "core/time.h"
+#include "core/untrusted.h"
+
+namespace hopscope {
+
+// One TCP connection or listener from its first to its last sign, with the owners of both ends where both are on this
+// node. Made by procmap/bpf/socket_life from raw events; told when it changes.
+struct SocketLife {
+    enum class Kind : std::uint8_t { listen, unlisten, opened, closed } kind{};
+    Timestamp at;
+    Endpoint client, server;        // listen, unlisten: `server` only
+    std::uint64_t net_namespace = 0;
+    std::uint64_t client_inode = 0, server_inode = 0;
+    ProcessId client_owner, server_owner;  // pid 0: unknown
+    Untrusted client_comm, server_comm;
+    Duration lived;                 // closed: since opened
+};
+
+// A program was started or a process ended (raw_tp sched_process_exec, sched_process_exit).
+struct ProcessEvent {
+    enum class Kind : std::uint8_t { exec, exit } kind{};
+    Timestamp at;
+    ProcessId process;
+    std::uint32_t parent_pid = 0;
+    Untrusted comm, filename;
+    std::vector<Untrusted> cmdline;        // exec: arguments, read in the kernel, cut at 512 bytes together
+    std::vector<Untrusted> cgroup_names;   // leaf first, up to 4
+    int exit_code = 0;                     // exit: status; 128 + signal where killed
+};
+
+}  // namespace hopscope

@@ -1,0 +1,42 @@
+// The node's files, seen from a root directory that is an argument: "/" on the node, "/host" in a container, a fake tree
+// in tests. Everything that procmap reads of the host goes through here.
+//
+// Read-only. Bounded: no file is read beyond the limit given. Paths are absolute on the host ("/proc/1/stat").
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+
+namespace hopscope::procmap {
+
+struct FileNumbers {
+    std::uint64_t device = 0, inode = 0;
+    bool is_socket = false, is_fifo = false, is_directory = false, is_regular = false;
+    std::uint64_t size_bytes = 0;
+    std::int64_t modified_ns = 0;
+};
+
+class HostRoot {
+public:
+    explicit HostRoot(std::string directory = "/");
+
+    [[nodiscard]] const std::string& directory() const { return directory_; }
+    [[nodiscard]] bool is_live() const;                      // "/" : the running node itself
+    [[nodiscard]] std::string path(std::string_view on_host) const;  // what to open(2)
+    // At most `limit` bytes (a longer file is cut there). errno_value of the error tells ENOENT from EACCES.
+    [[nodiscard]] Result<std::string> read(std::string_view on_host, std::size_t limit = 1024 * 1024) const;
+    [[nodiscard]] Result<std::string> read_link(std::string_view on_host) const;
+    [[nodiscard]] Result<FileNumbers> stat(std::string_view on_host) const;
+    // Names in a directory, sorted, without "." and "..".
+    [[nodiscard]] Result<std::vector<std::string>> list(std::string_view on_host) const;
+
+private:
+    std::string directory_;  // no slash at the end; empty for "/"
+};
+
+}  // namespace hopscope::procmap
