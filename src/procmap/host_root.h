@@ -1,7 +1,12 @@
-// The node's files, seen from a root directory that is an argument: "/" on the node, "/host" in a container, a fake tree
-// in tests. Everything that procmap reads of the host goes through here.
+// The node's files, seen from a root directory that is an argument: "/" on the node, "/host" in a container, a fake
+// tree in tests. Everything that procmap reads of the host goes through here.
 //
 // Read-only. Bounded: no file is read beyond the limit given. Paths are absolute on the host ("/proc/1/stat").
+//
+// Under another root a symbolic link with an absolute target leads to that place below the root, and ".." does not lead
+// out of it (openat2 with RESOLVE_IN_ROOT, Linux 5.6; before that, and where a seccomp filter forbids it, links are
+// followed as they are). Links that only the kernel can follow (/host/proc/1/exe) are followed by the kernel.
+// Only regular files are read: to open a device may already do something, a FIFO may wait for ever.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +31,7 @@ public:
     explicit HostRoot(std::string directory = "/");
 
     [[nodiscard]] const std::string& directory() const { return directory_; }
-    [[nodiscard]] bool is_live() const;                      // "/" : the running node itself
+    [[nodiscard]] bool is_live() const;                              // "/" : the running node itself
     [[nodiscard]] std::string path(std::string_view on_host) const;  // what to open(2)
     // At most `limit` bytes (a longer file is cut there). errno_value of the error tells ENOENT from EACCES.
     [[nodiscard]] Result<std::string> read(std::string_view on_host, std::size_t limit = 1024 * 1024) const;
@@ -34,8 +39,12 @@ public:
     [[nodiscard]] Result<FileNumbers> stat(std::string_view on_host) const;
     // Names in a directory, sorted, without "." and "..".
     [[nodiscard]] Result<std::vector<std::string>> list(std::string_view on_host) const;
+    // For reading in pieces: a descriptor of the regular file, which the caller closes.
+    [[nodiscard]] Result<int> open(std::string_view on_host) const;
 
 private:
+    [[nodiscard]] int open_below(std::string_view on_host, int flags) const;  // -1 and errno
+
     std::string directory_;  // no slash at the end; empty for "/"
 };
 
