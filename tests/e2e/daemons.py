@@ -1,0 +1,481 @@
+"""Real container runtimes with private configuration, run out of build/runtimes (unpacked there by ./dev test).
+
+Nothing is installed and nothing outside the rig's folder is used, except what containerd fixes itself: its shims put their
+sockets into /run/containerd/s, and runc makes control groups. Both are taken away again. Python 3.11, standard library."""
+import ctypes, hashlib, http.client, json, os, re, shutil, signal, socket, subprocess, sys, time
+
+import cri, image
+from http2 import GrpcError
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+RUNTIMES = os.path.join(HERE, "../../build/runtimes/root")
+SHIM_SOCKETS = "/run/containerd/s"
+CGROUPS = "/sys/fs/cgroup"
+PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 15, 36
+
+
+def why_not():
+    """Why no runtime can run here; None where it can."""
+    if os.geteuid() != 0:
+        return "a container runtime needs root"
+    if not os.path.exists(program("containerd")):
+        return "build/runtimes is not there: ./dev test unpacks it, with a network"
+    done = subprocess.run(["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, text=True)
+    if done.returncode:
+        return f"no mounts are permitted here: {done.stderr.strip()}"
+    controllers = [os.path.join(CGROUPS, name) for name in os.listdir(CGROUPS)] if os.path.isdir(CGROUPS) else []
+    if not os.access(CGROUPS, os.W_OK) and not any(os.access(path, os.W_OK) for path in controllers):
+        return "control groups are read-only here"
+    return None
+
+
+def program(name):
+    for folder in ("usr/bin", "usr/sbin", "bin"):
+        path = os.path.join(RUNTIMES, folder, name)
+        if os.path.exists(path):
+            return os.path.realpath(path)
+    return os.path.join(RUNTIMES, "usr/bin", name)
+
+
+def environment():
+    folders = [os.path.realpath(os.path.join(RUNTIMES, name)) for name in ("usr/bin", "usr/sbin")]
+    libraries = os.path.realpath(os.path.join(RUNTIMES, "usr/lib", os.uname().machine + "-linux-gnu"))
+    return {"PATH": ":".join(folders + ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]), "LD_LIBRARY_PATH": libraries, "HOME": "/root"}
+
+
+def read(path, binary=False):
+    """A file of /proc; empty where it is gone."""
+    try:
+        with open(path, "rb") as file:
+            raw = file.read()
+    except OSError:
+        raw = b""
+    return raw if binary else raw.decode(errors="replace")
+
+
+def command_line(pid):
+    return [word.decode(errors="replace") for word in read(f"/proc/{pid}/cmdline", binary=True).split(b"\0")[:-1]]
+
+
+def pids():
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def parent(pid):
+    stat = read(f"/proc/{pid}/stat")
+    return int(stat.rsplit(")", 1)[1].split()[1]) if stat else 0
+
+
+def descendants(roots):
+    children = {}
+    for pid in pids():
+        children.setdefault(parent(pid), []).append(pid)
+    out, todo = [], list(roots)
+    while todo:
+        for child in children.get(todo.pop(), []):
+            out.append(child)
+            todo.append(child)
+    return out
+
+
+def sockets_of(pid):
+    """{inode: fd}, read here from /proc, apart from what hopscope does."""
+    out = {}
+    try:
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                target = os.readlink(f"/proc/{pid}/fd/{fd}")
+            except OSError:
+                continue
+            if target.startswith("socket:["):
+                out[int(target[8:-1])] = int(fd)
+    except OSError:
+        pass
+    return out
+
+
+def listeners(pid):
+    """{port: inode} of the IPv4 and IPv6 listeners that a process holds."""
+    held, out = sockets_of(pid), {}
+    for table in ("tcp", "tcp6"):
+        for line in read(f"/proc/{pid}/net/{table}").splitlines()[1:]:
+            words = line.split()
+            if words[3] == "0A" and int(words[9]) in held:
+                out[int(words[1].rsplit(":", 1)[1], 16)] = int(words[9])
+    return out
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def wait_for(what, condition, timeout_s=15):
+    begin = time.monotonic()
+    while time.monotonic() < begin + timeout_s:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise TimeoutError(f"{what}: not within {timeout_s} s")
+
+
+def adopt_orphans():
+    """Shims and containers whose parent ends become children of this process: so each of them can be found and ended."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end(all_pids, grace_s=5):
+    """SIGTERM, then SIGKILL, by pid; waits until they are gone. Reaps those that became our children."""
+    def alive():
+        left = []
+        for pid in all_pids:
+            try:
+                if os.waitpid(pid, os.WNOHANG)[0] == pid:
+                    continue
+            except ChildProcessError:
+                pass
+            if os.path.exists(f"/proc/{pid}") and ") Z " not in read(f"/proc/{pid}/stat"):
+                left.append(pid)
+        return left
+
+    for number, seconds in ((signal.SIGTERM, grace_s), (signal.SIGKILL, 5)):
+        for pid in alive():
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                pass
+        begin = time.monotonic()
+        while alive() and time.monotonic() < begin + seconds:
+            time.sleep(0.01)
+        if not alive():
+            return
+    raise RuntimeError(f"still there after SIGKILL: {alive()}")
+
+
+def unmount_below(folder):
+    points = [line.split()[4] for line in read("/proc/self/mountinfo").splitlines()]
+    for point in reversed([p.replace("\\040", " ") for p in points]):
+        if point.startswith(folder + "/"):
+            subprocess.run(["umount", "--lazy", point], capture_output=True)
+
+
+def remove_cgroups(name):
+    """Takes the control groups `name` and below away, in every hierarchy; they hold no process any more."""
+    for top, _, _ in list(os.walk(CGROUPS, topdown=False)):
+        if f"/{name}" in top:
+            try:
+                os.rmdir(top)
+            except OSError:
+                pass  # busy for a moment after the last process went: tried again by the caller
+    return not any(f"/{name}" in top for top, _, _ in os.walk(CGROUPS))
+
+
+class Daemon:
+    """One process with a log; comes up within 30 s or tells the end of its log."""
+
+    def __init__(self, rig, name, argv, folder=None, env=None, executable=None):
+        self.rig, self.folder = rig, folder or os.path.join(rig.folder, name)
+        os.makedirs(self.folder, exist_ok=True)
+        self.log = os.path.join(self.folder, "log")
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(argv, executable=executable, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+                                            env=env or environment(), start_new_session=True)
+        self.pid = self.process.pid
+
+    def wait_until(self, what, condition, timeout_s=30):
+        def check():
+            if self.process.poll() is not None:
+                raise RuntimeError(f"it ended with {self.process.returncode}")
+            return condition()
+        try:
+            return wait_for(what, check, timeout_s)
+        except (TimeoutError, RuntimeError) as error:
+            raise RuntimeError(f"{os.path.basename(self.folder)}: {error}\n{read(self.log)[-1500:]}") from None
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+class Pod:
+    """A pod in the host's network with one container `main`: an HTTP server on `port` of loopback, a loop that answers lines of stdin."""
+
+    def __init__(self, runtime, name):
+        self.runtime, self.name, self.namespace, self.port = runtime, name, "hopscope", free_port()
+        self.uid = "%s-%s-4%s-8%s-%s" % tuple(hashlib.sha256(f"{os.getpid()} {runtime.folder} {name}".encode()).hexdigest()[a:b]
+                                              for a, b in ((0, 8), (8, 12), (12, 15), (15, 18), (18, 30)))
+        config = runtime.client.pod_config(name, self.uid, self.namespace, f"/{runtime.rig.cgroup}/kubepods/besteffort/pod{self.uid}")
+        self.id = runtime.client.run_pod(config)
+        script = f"httpd -p 127.0.0.1:{self.port} -h /www; echo ready; while read line; do echo got:$line; echo err:$line >&2; done; sleep 1000000"
+        self.container = runtime.client.create_container(self.id, config, "main", image.BUSYBOX, ["/bin/sh", "-c", script], stdin=True, labels={
+            "io.kubernetes.pod.name": name, "io.kubernetes.pod.namespace": self.namespace, "io.kubernetes.pod.uid": self.uid})
+        runtime.client.start_container(self.container)
+
+    def shim(self):
+        """The pid of the pod's shim: by its arguments."""
+        return next(pid for pid in self.runtime.shims() if self.id in command_line(pid))
+
+    def shim_socket(self):
+        """Its name is the SHA-256 of the runtime's socket, the namespace and the sandbox."""
+        return os.path.join(SHIM_SOCKETS, hashlib.sha256(f"{self.runtime.socket}/k8s.io/{self.id}".encode()).hexdigest())
+
+
+CONTAINERD_CONFIG = """# Written by tests/e2e/daemons.py: a containerd of its own.
+version = 2
+root = "{folder}/root"
+state = "{folder}/state"
+
+[grpc]
+  address = "{socket}"
+{metrics}
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{folder}/opt"
+
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{pause}"
+  disable_apparmor = true
+  restrict_oom_score_adj = true
+  stream_server_address = "127.0.0.1"
+  stream_server_port = "{port}"
+{tls}
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "{cni}"
+    conf_dir = "{folder}/cni"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "native"
+    default_runtime_name = "runc"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+        BinaryName = "{runc}"
+        Root = "{folder}/runc"
+        SystemdCgroup = false
+"""
+
+
+class Containerd(Daemon):
+    """stream_port 0: random. metrics: adds a second listener on a random port of loopback, which only the log names."""
+
+    def __init__(self, rig, name="containerd", stream_port=0, tls=False, metrics=False):
+        folder = os.path.join(rig.folder, name)
+        os.makedirs(folder)
+        self.socket, self.tls, self.config = os.path.join(folder, "containerd.sock"), tls, os.path.join(folder, "config.toml")
+        with open(self.config, "w", encoding="utf-8") as file:
+            file.write(CONTAINERD_CONFIG.format(
+                folder=folder, socket=self.socket, pause=image.PAUSE, port=stream_port, runc=program("runc"), tls="  enable_tls_streaming = true\n" if tls else "",
+                cni=os.path.realpath(os.path.join(RUNTIMES, "usr/lib/cni")), metrics='\n[metrics]\n  address = "127.0.0.1:0"\n' if metrics else ""))
+        super().__init__(rig, name, [program("containerd"), "--config", self.config], folder)
+        self.client, self.pods = None, []
+        try:
+            self.wait_until("its sockets", lambda: os.path.exists(self.socket) and "containerd successfully booted" in read(self.log))
+            self.client = cri.Client(self.socket)
+            self.wait_until("its CRI answer", self._answers)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _answers(self):
+        try:
+            return self.client.version()
+        except GrpcError as error:  # the socket is there before the plugin is
+            if "Unimplemented" in str(error) or "not yet" in str(error) or "not initialized" in str(error):
+                return None
+            raise
+
+    def metrics_port(self):
+        return int(re.search(r'serving\.\.\.\S* +address="127\.0\.0\.1:(\d+)"', read(self.log))[1])
+
+    def load_image(self):
+        path = os.path.join(self.rig.folder, "image.tar")
+        if not os.path.exists(path):
+            image.write(path, program("busybox"))
+        subprocess.run([program("ctr"), "--address", self.socket, "--namespace", "k8s.io", "images", "import", "--no-unpack", path],
+                       check=True, capture_output=True, env=environment())
+        wait_for("the CRI plugin knows the image", lambda: {image.BUSYBOX, image.PAUSE} <= set(self.client.images()))
+
+    def pod(self, name="web"):
+        """A running Pod."""
+        if not self.pods:
+            self.load_image()
+        pod = Pod(self, name)
+        self.pods.append(pod)
+        return pod
+
+    def stream_port(self, pod):
+        """As the runtime itself says it: in the URL that it gives for an exec."""
+        return int(re.search(r":(\d+)/exec/", self.client.exec(pod.container, ["true"]))[1])
+
+    def shims(self):
+        return [pid for pid in pids() if self.socket in command_line(pid) and os.path.basename(command_line(pid)[0]).startswith("containerd-shim")]
+
+    def stop(self):
+        try:
+            for pod in self.pods:
+                self.client.stop_pod(pod.id)
+                self.client.remove_pod(pod.id)
+        except Exception as error:  # the runtime was killed by a test: what is left is taken away below
+            print(f"rig: pods of {self.folder}: {error}", file=sys.stderr)
+        if self.client:
+            self.client.close()
+        shims = self.shims()
+        left = shims + descendants(shims)
+        super().stop()
+        end(left, grace_s=0.5)
+        unmount_below(self.folder)
+        for pod in self.pods:
+            if os.path.exists(pod.shim_socket()):
+                os.unlink(pod.shim_socket())
+
+
+class UnixHTTP(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=30)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(30)
+        self.sock.connect(self.path)
+
+
+class Dockerd(Daemon):
+    """dockerd, which starts a containerd of its own. No bridge, no iptables, no network for its containers."""
+
+    def __init__(self, rig, name="dockerd"):
+        folder = os.path.join(rig.folder, name)
+        self.socket = os.path.join(folder, "docker.sock")
+        self.containers = []
+        os.makedirs(folder)
+        self.config = os.path.join(folder, "daemon.json")
+        with open(self.config, "w", encoding="utf-8") as file:
+            json.dump({"hosts": [f"unix://{self.socket}"], "data-root": f"{folder}/data", "exec-root": f"{folder}/exec", "pidfile": f"{folder}/pid",
+                       "iptables": False, "ip6tables": False, "bridge": "none", "storage-driver": "vfs",
+                       "exec-opts": ["native.cgroupdriver=cgroupfs"], "cgroup-parent": f"/{rig.cgroup}/docker"}, file, indent=2)
+        super().__init__(rig, name, [program("dockerd"), "--config-file", self.config], folder)
+        try:
+            self.wait_until("its API", lambda: os.path.exists(self.socket) and self.call("GET", "/_ping") == b"OK")
+        except BaseException:
+            self.stop()
+            raise
+
+    def call(self, method, path, body=None, kind="application/json"):
+        connection = UnixHTTP(self.socket)
+        try:
+            connection.request(method, path, body, {"Content-Type": kind})
+            answer = connection.getresponse()
+            text = answer.read()
+        except OSError:
+            return None
+        finally:
+            connection.close()
+        assert answer.status < 400, f"{method} {path}: {answer.status} {text!r}"
+        return text
+
+    def containerd_pid(self):
+        return next(pid for pid in descendants([self.pid]) if os.path.basename(os.readlink(f"/proc/{pid}/exe")) == "containerd")
+
+    def shims(self):
+        return [pid for pid in pids() if any(word.startswith(self.folder + "/exec/") for word in command_line(pid)) and "shim" in command_line(pid)[0]]
+
+    def container(self):
+        """The id of a container that sleeps."""
+        path = os.path.join(self.rig.folder, "image.tar")
+        if not os.path.exists(path):
+            image.write(path, program("busybox"))
+        with open(path, "rb") as file:
+            self.call("POST", "/images/load", file.read(), "application/x-tar")
+        made = json.loads(self.call("POST", "/containers/create", json.dumps({"Image": image.BUSYBOX, "HostConfig": {"NetworkMode": "none"}})))["Id"]
+        self.containers.append(made)
+        self.call("POST", f"/containers/{made}/start")
+        return made
+
+    def stop(self):
+        for one in self.containers:
+            try:
+                self.call("DELETE", f"/containers/{one}?force=true")
+            except AssertionError as error:
+                print(f"rig: docker container {one}: {error}", file=sys.stderr)
+        left = descendants([self.pid]) + self.shims()
+        left += descendants(left)
+        super().stop()
+        end(left)
+        unmount_below(self.folder)
+
+
+# An HTTP server that answers the probes of the CRI streaming server as the real one does, word for word.
+IMPOSTOR = r'''
+import ctypes, http.server, sys
+ctypes.CDLL(None).prctl(15, b"containerd", 0, 0, 0)
+class Answer(http.server.BaseHTTPRequestHandler):
+    def reply(self, status, body, *headers):
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def do_GET(self):
+        if self.path.startswith(("/exec/", "/attach/", "/portforward/")):
+            self.reply(404, b"404 page not found\n", ("X-Content-Type-Options", "nosniff"))
+        else:
+            self.reply(404, b"404: Page Not Found")
+    def do_PUT(self):
+        self.reply(405, b"405: Method Not Allowed", ("Allow", "GET, POST"))
+    def log_message(self, *_):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+print(server.server_port, flush=True)
+server.serve_forever()
+'''
+
+
+class Impostor(Daemon):
+    """A process named containerd (comm, executable's name and arguments) with an HTTP server on a random port. It is Python."""
+
+    def __init__(self, rig, name="impostor"):
+        folder = os.path.join(rig.folder, name)
+        os.makedirs(folder)
+        copy = os.path.join(folder, "containerd")
+        shutil.copy(os.path.realpath(sys.executable), copy)
+        script, config = os.path.join(folder, "serve"), os.path.join(folder, "config.toml")
+        for path, text in ((script, IMPOSTOR), (config, '[plugins."io.containerd.grpc.v1.cri"]\n  stream_server_port = "0"\n')):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+        super().__init__(rig, name, ["/usr/bin/containerd", script, "--config", config], folder,
+                         env={**os.environ, "PYTHONHOME": sys.prefix}, executable=copy)
+        self.port = int(self.wait_until("its port", lambda: read(self.log).strip()))
+
+
+class Httpd(Daemon):
+    """busybox httpd, its executable named containerd, on a port of loopback."""
+
+    def __init__(self, rig, name="httpd"):
+        folder = os.path.join(rig.folder, name)
+        os.makedirs(folder)
+        copy, self.port = os.path.join(folder, "containerd"), free_port()
+        shutil.copy(program("busybox"), copy)
+        super().__init__(rig, name, ["httpd", "-f", "-p", f"127.0.0.1:{self.port}"], folder, executable=copy)
+        self.wait_until("its port", lambda: self.port in listeners(self.pid))
+
+
+class Tcpdump(Daemon):
+    """A capture of loopback, for the time of a `with`."""
+
+    def __init__(self, rig, path, expression):
+        super().__init__(rig, "tcpdump", ["tcpdump", "-i", "lo", "-U", "-Z", "root", "-s", "0", "-w", path, expression], env=dict(os.environ))
+        self.wait_until("listening", lambda: "listening on lo" in read(self.log))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        time.sleep(0.5)  # what the kernel has buffered is written
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(10)
