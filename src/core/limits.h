@@ -115,4 +115,45 @@ inline constexpr std::size_t kFilterTestsMax = 1024;              // of one filt
 inline constexpr std::size_t kFilterSetMax = 4096;                // values of one `in { … }`
 inline constexpr std::size_t kFindingsMax = 10'000;
 
+// --- settings of components (procmap/config)
+inline constexpr std::size_t kSettingFileBytesMax = 256 * 1024;   // containerd's own full dump has 15 KiB
+inline constexpr std::size_t kSettingFilesMax = 64;               // of one process: main file, imports, drop-ins
+inline constexpr std::size_t kSettingBytesMax = 4 * 1024;         // of one value
+inline constexpr std::size_t kSettingItemsMax = 256;              // of one list
+inline constexpr std::size_t kSettingDepthMax = 64;               // nesting of JSON
+inline constexpr std::size_t kSettingTroubleMax = 16;             // sentences of one process
+
+// --- runtimes, names and probes (procmap/names, survey)
+inline constexpr std::size_t kRuntimeAnswerBytesMax = 16 * 1024 * 1024;  // of one runtime, all calls: 20,000 containers at 800 bytes
+inline constexpr std::size_t kRuntimesMax = 16;                   // sockets that are asked at once
+inline constexpr std::size_t kRunningExecsMax = 4096;             // execs whose FIFOs are open
+inline constexpr std::size_t kExecHoldersMax = 64;                // descriptors told of one exec
+inline constexpr std::size_t kDescriptorsPerProcessMax = 65'536;  // looked at for FIFOs
+inline constexpr std::size_t kSocketFilesMax = 4096;              // paths looked at
+inline constexpr std::size_t kProbesMax = 64;                     // listeners in one survey, all at once
+inline constexpr std::size_t kProbeAnswerBytesMax = 4096;         // of one request
+inline constexpr std::size_t kProbeBodyBytesKept = 80;
+
+// --- live
+inline constexpr std::int64_t kLiveTickMs = 250;                  // how often time is told without packets; 4 wake-ups a second when idle
+inline constexpr std::size_t kLiveInputsMax = 64;                 // interfaces and rings of one run
+inline constexpr std::size_t kLivePacketsPerTurn = 2048;          // taken of one input before output is flushed; some 10 ms of decoding
+inline constexpr std::size_t kLiveLastRounds = 4096;              // turns after the end, for what lies in a ring of 1 GiB
+
+// --- eBPF (procmap/bpf)
+inline constexpr std::size_t kBpfLogBytesKept = 2048;             // the end of libbpf's log; a verifier's log has megabytes
+inline constexpr std::size_t kScanReadBytes = 64 * 1024;          // one read of an iterator; the kernel fills 32 KiB at most
+inline constexpr std::size_t kSocketsMax = 1'000'000;             // of one scan; 300 MB at 300 bytes
+inline constexpr std::size_t kOwnersPerSocketMax = 4096;          // descriptors told of one socket; prefork servers have hundreds
+inline constexpr std::uint32_t kLifeRingBytes = 1024 * 1024;      // socket events: 8,000 of them
+inline constexpr std::uint32_t kProcessRingBytes = 1024 * 1024;   // process events: 700 starts
+inline constexpr std::size_t kLifeConnectionsMax = 65'536;        // known at once in the book, 400 bytes each; the oldest goes first
+inline constexpr std::size_t kLifeListenersMax = 16'384;
+
+// --- verdicts on listeners, and the graph
+inline constexpr std::size_t kVerdictPlacesMax = 64;              // addresses that one setting names
+inline constexpr std::size_t kVerdictPeersMax = 256;              // processes at the other ends, shown of one listener
+inline constexpr std::size_t kVerdictFindingsMax = 1024;          // of one look at the node
+inline constexpr std::size_t kGraphEdgesMax = 20'000;             // of one graph; no screen shows more
+
 }  // namespace hopscope::limits

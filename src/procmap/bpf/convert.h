@@ -1,0 +1,54 @@
+// The kernel's numbers in our words: shared by scanner and watchers.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/endpoint.h"
+#include "core/socket_table.h"
+#include "core/time.h"
+
+namespace hopscope::procmap {
+
+// include/net/tcp_states.h
+inline SocketState tcp_state(std::uint8_t state) {
+    switch (state) {
+        case 1: return SocketState::established;
+        case 2: return SocketState::syn_sent;
+        case 3:
+        case 12: return SocketState::syn_recv;  // TCP_NEW_SYN_RECV
+        case 4:
+        case 5: return SocketState::fin_wait;
+        case 6: return SocketState::time_wait;
+        case 7: return SocketState::close;
+        case 8: return SocketState::close_wait;
+        case 9: return SocketState::last_ack;
+        case 10: return SocketState::listen;
+        case 11: return SocketState::closing;
+        default: return SocketState::unknown;
+    }
+}
+
+inline Endpoint endpoint_of(const std::uint8_t* address, std::uint16_t port) { return {IpAddress::v6(address), port}; }
+
+// sun_path as bind got it: a path ends at its first zero byte; an abstract name begins with one, shown as '@', and may
+// hold more of them.
+inline std::string unix_path(std::string_view sun_path) {
+    if (sun_path.empty()) return {};
+    if (sun_path.front() != '\0') return std::string(sun_path.substr(0, sun_path.find('\0')));
+    std::string name(sun_path);
+    name.front() = '@';
+    return name;
+}
+
+// Text of a fixed field that ends at a zero byte or at its own end.
+inline std::string_view field_text(const char* field, std::size_t size) {
+    const std::string_view all(field, size);
+    return all.substr(0, all.find('\0'));
+}
+
+// USER_HZ is 100 on every architecture that we build for; /proc/PID/stat field 22 counts in it.
+inline std::uint64_t start_ticks(std::uint64_t start_boot_ns) { return start_boot_ns / 10'000'000; }
+
+}  // namespace hopscope::procmap

@@ -1,0 +1,155 @@
+#include "procmap/bpf/object.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <mutex>
+
+#include "core/limits.h"
+
+namespace hopscope::procmap {
+namespace {
+
+thread_local std::string log_tail;
+
+// A verifier's log has megabytes, and its end tells what was wrong.
+int keep_log(libbpf_print_level level, const char* format, va_list arguments) {
+    if (level == LIBBPF_DEBUG) return 0;
+    char text[1024];
+    const int wanted = std::vsnprintf(text, sizeof text, format, arguments);
+    if (wanted <= 0) return 0;
+    const std::size_t bytes = std::min(static_cast<std::size_t>(wanted), sizeof text - 1);
+    log_tail.append(text, bytes);
+    if (log_tail.size() > limits::kBpfLogBytesKept) log_tail.erase(0, log_tail.size() - limits::kBpfLogBytesKept);
+    return wanted;
+}
+
+const char* remedy_of(int errno_value) {
+    switch (errno_value) {
+        case EPERM:
+        case EACCES: return "run as root, or give CAP_BPF and CAP_PERFMON: hopscope doctor BPF-01";
+        case ENOENT:
+        case ESRCH: return "this kernel lacks the hook: hopscope doctor says what is used instead";
+        case ENOMEM:
+        case E2BIG: return "kernels before 5.11 count maps against RLIMIT_MEMLOCK: ulimit -l unlimited";
+        default: return "hopscope doctor";
+    }
+}
+
+}  // namespace
+
+void capture_bpf_log() {
+    static std::once_flag once;
+    std::call_once(once, [] { libbpf_set_print(keep_log); });
+}
+
+std::string take_bpf_log() {
+    std::string words = std::move(log_tail);
+    log_tail.clear();
+    while (!words.empty() && words.back() == '\n') words.pop_back();
+    return words;
+}
+
+Error bpf_error(std::string doing, std::string subject, int errno_value) {
+    std::string why = std::strerror(errno_value);
+    const std::string log = take_bpf_log();
+    if (!log.empty()) why += " (" + log + ")";
+    const bool no_types = ::access("/sys/kernel/btf/vmlinux", R_OK) != 0;
+    return {.doing = std::move(doing),
+            .subject = std::move(subject),
+            .why = no_types ? "no kernel type information (/sys/kernel/btf/vmlinux)" : std::move(why),
+            .errno_value = errno_value,
+            .hint = no_types ? "a kernel with CONFIG_DEBUG_INFO_BTF=y, or --ebpf off" : remedy_of(errno_value),
+            .code = no_types ? "BPF-02" : "BPF-01"};
+}
+
+void BpfObject::ObjectClose::operator()(bpf_object* object) const { bpf_object__close(object); }
+void BpfObject::LinkClose::operator()(bpf_link* link) const { bpf_link__destroy(link); }
+
+BpfObject& BpfObject::operator=(BpfObject&& other) noexcept {
+    links_ = std::move(other.links_);
+    object_ = std::move(other.object_);
+    return *this;
+}
+BpfObject::~BpfObject() { links_.clear(); }
+
+Result<BpfObject> BpfObject::load(const char* name, std::span<const std::uint8_t> elf,
+                                  const std::function<void(bpf_object*)>& prepare) {
+    capture_bpf_log();
+    take_bpf_log();
+    libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+    bpf_object_open_opts options{};
+    options.sz = sizeof options;
+    options.object_name = name;
+    std::unique_ptr<bpf_object, ObjectClose> object(bpf_object__open_mem(elf.data(), elf.size(), &options));
+    if (!object) return unexpected(bpf_error("cannot open eBPF program", name, errno));
+    if (prepare) prepare(object.get());
+    const int error = bpf_object__load(object.get());
+    if (error != 0) return unexpected(bpf_error("cannot load eBPF program", name, -error));
+    return BpfObject(std::move(object));
+}
+
+Status BpfObject::attach(const char* program) {
+    if (link(program) != nullptr) return Done{};
+    bpf_program* found = bpf_object__find_program_by_name(object_.get(), program);
+    if (found == nullptr) return unexpected(bpf_error("cannot find eBPF program", program, ENOENT));
+    bpf_link* link = bpf_program__attach(found);
+    if (link == nullptr) return unexpected(bpf_error("cannot attach eBPF program", program, errno));
+    links_.push_back({program, std::unique_ptr<bpf_link, LinkClose>(link)});
+    return Done{};
+}
+
+bpf_link* BpfObject::link(const char* program) const {
+    for (const Attached& attached : links_)
+        if (attached.program == program) return attached.link.get();
+    return nullptr;
+}
+
+int BpfObject::map_fd(const char* map) const { return bpf_object__find_map_fd_by_name(object_.get(), map); }
+
+std::uint64_t BpfObject::counter(const char* map, std::uint32_t index) const {
+    const int processors = libbpf_num_possible_cpus();
+    if (processors <= 0) return 0;
+    std::vector<std::uint64_t> each(static_cast<std::size_t>(processors));
+    if (bpf_map_lookup_elem(map_fd(map), &index, each.data()) != 0) return 0;
+    std::uint64_t sum = 0;
+    for (const std::uint64_t one : each) sum += one;
+    return sum;
+}
+
+// libbpf keeps a pointer to it, so it must not move with the ring.
+struct BpfRing::Sink {
+    const Callback* callback = nullptr;
+    static int take(void* context, void* data, std::size_t size) {
+        const Callback* callback = static_cast<Sink*>(context)->callback;
+        if (callback != nullptr) (*callback)({static_cast<const std::uint8_t*>(data), size});
+        return 0;
+    }
+};
+
+void BpfRing::Close::operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
+void BpfRing::SinkDelete::operator()(Sink* sink) const { delete sink; }
+
+Result<BpfRing> BpfRing::open(int map_fd) {
+    BpfRing ring;
+    ring.sink_.reset(new Sink);
+    ring.ring_.reset(ring_buffer__new(map_fd, Sink::take, ring.sink_.get(), nullptr));
+    if (!ring.ring_) return unexpected(bpf_error("cannot open ring buffer", "BPF_MAP_TYPE_RINGBUF", errno));
+    return ring;
+}
+
+int BpfRing::fd() const { return ring_buffer__epoll_fd(ring_.get()); }
+
+std::size_t BpfRing::drain(const Callback& callback) {
+    sink_->callback = &callback;
+    const int taken = ring_buffer__consume(ring_.get());
+    sink_->callback = nullptr;
+    return taken > 0 ? static_cast<std::size_t>(taken) : 0;
+}
+
+}  // namespace hopscope::procmap

@@ -1,0 +1,26 @@
+// The same classes in a build without eBPF: nothing opens, and says why.
+#include <memory>
+#include <vector>
+
+#include "procmap/bpf/scanner.h"
+
+namespace hopscope::procmap {
+namespace {
+
+Unexpected<Error> left_out(const char* doing) {
+    return unexpected(Error{.doing = doing,
+                            .subject = "eBPF",
+                            .why = "built without eBPF",
+                            .hint = "build with clang-14, llvm-14, libbpf-dev and libelf-dev: ./dev build",
+                            .code = "BPF-01"});
+}
+
+}  // namespace
+
+struct Scanner::State {};
+Scanner::Scanner(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Scanner::~Scanner() = default;
+Result<std::unique_ptr<Scanner>> Scanner::open() { return left_out("cannot scan sockets with"); }
+Result<std::vector<Socket>> Scanner::scan() { return std::vector<Socket>{}; }
+
+}  // namespace hopscope::procmap
