@@ -1,0 +1,108 @@
+#include "procmap/config/files.h"
+
+#include <fnmatch.h>
+
+#include <cerrno>
+
+#include "core/limits.h"
+
+namespace hopscope::procmap {
+namespace {
+
+bool same(const FileNumbers& a, const FileNumbers& b) {
+    return a.device == b.device && a.inode == b.inode && a.size_bytes == b.size_bytes && a.modified_ns == b.modified_ns;
+}
+
+std::string in_directory(std::string_view directory, std::string_view name) {
+    std::string path(directory);
+    if (path.empty() || path.back() != '/') path += '/';
+    return path.append(name);
+}
+
+}  // namespace
+
+bool unchanged(const HostRoot& root, const FileSeen& seen) {
+    const Result<FileNumbers> now = root.stat(seen.on_host);
+    return now.has_value() == seen.there && (!now || same(*now, seen.numbers));
+}
+
+ProcessFiles::ProcessFiles(const HostRoot& root, const Process& process, std::vector<FileSeen>* seen)
+    : root_(root), process_(process), seen_(seen) {
+    const std::string through = "/proc/" + std::to_string(process.id.pid) + "/root";
+    const Result<FileNumbers> there = root.stat(through);
+    if (there && there->is_directory)
+        prefix_ = through;
+    else
+        reachable_ = process.container_id.empty();
+}
+
+std::string ProcessFiles::absolute(std::string_view path) const {
+    if (path.starts_with('/')) return std::string(path);
+    const Result<std::string> cwd = root_.read_link("/proc/" + std::to_string(process_.id.pid) + "/cwd");
+    return in_directory(cwd && cwd->starts_with('/') ? *cwd : "/", path);
+}
+
+std::string ProcessFiles::on_host(std::string_view path) const { return prefix_ + std::string(path); }
+
+void ProcessFiles::note(const std::string& on_host, const Result<FileNumbers>& numbers) {
+    if (!seen_) return;
+    seen_->push_back({on_host, numbers.has_value(), numbers ? *numbers : FileNumbers{}});
+}
+
+std::optional<std::string> ProcessFiles::read(std::string_view path, Draft& draft, bool optional) {
+    const std::string sentence = "cannot read " + display(path) + ": ";
+    if (!reachable_) {
+        draft.trouble(sentence + "it lies in the process's container, whose files are not permitted");
+        return std::nullopt;
+    }
+    if (++files_read_ > limits::kSettingFilesMax) {
+        draft.trouble(sentence + "more than " + std::to_string(limits::kSettingFilesMax) + " files");
+        return std::nullopt;
+    }
+    const std::string real = on_host(path);
+    const Result<FileNumbers> numbers = root_.stat(real);
+    note(real, numbers);
+    if (!numbers) {
+        if (!optional || numbers.error().errno_value != ENOENT) draft.trouble(sentence + numbers.error().why);
+        return std::nullopt;
+    }
+    // A FIFO or a device could keep us waiting.
+    if (!numbers->is_regular || numbers->size_bytes > limits::kSettingFileBytesMax) {
+        draft.trouble(sentence + (numbers->is_regular ? "larger than any configuration" : "not a regular file"));
+        return std::nullopt;
+    }
+    Result<std::string> text = root_.read(real, limits::kSettingFileBytesMax);
+    if (!text) {
+        draft.trouble(sentence + text.error().why);
+        return std::nullopt;
+    }
+    return std::move(*text);
+}
+
+std::vector<std::string> ProcessFiles::names_in(std::string_view directory) {
+    if (!reachable_) return {};
+    const std::string real = on_host(directory);
+    note(real, root_.stat(real));
+    const Result<std::vector<std::string>> names = root_.list(real);
+    return names ? *names : std::vector<std::string>{};
+}
+
+std::vector<std::string> ProcessFiles::with_suffix(std::string_view directory, std::string_view suffix) {
+    std::vector<std::string> paths;
+    for (const std::string& name : names_in(directory))
+        if (name.ends_with(suffix) && !name.starts_with('.')) paths.push_back(in_directory(directory, name));
+    return paths;
+}
+
+std::vector<std::string> ProcessFiles::matching(const std::string& pattern) {
+    if (pattern.find_first_of("*?[") == std::string::npos) return {pattern};
+    const std::size_t slash = pattern.rfind('/');
+    const std::string directory = slash == 0 ? "/" : pattern.substr(0, slash);
+    std::vector<std::string> paths;
+    for (const std::string& name : names_in(directory))
+        if (fnmatch(pattern.c_str() + slash + 1, name.c_str(), FNM_PERIOD) == 0)
+            paths.push_back(in_directory(directory, name));
+    return paths;
+}
+
+}  // namespace hopscope::procmap

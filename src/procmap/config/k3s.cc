@@ -1,0 +1,71 @@
+// k3s and RKE2 run the kubelet (and on servers the control plane) inside their own process and overwrite their command
+// line; what they were told stands in /etc/rancher/k3s/config.yaml and its drop-ins. The containerd that they start is
+// a process of its own with a command line of its own.
+#include "procmap/config/components.h"
+#include "procmap/config/kubelet_keys.h"
+
+namespace hopscope::procmap {
+namespace {
+
+std::string_view program_of(const Process& process) {
+    const std::string_view exe = process.exe.raw();
+    return exe.substr(exe.rfind('/') + 1);
+}
+
+// "--kubelet-arg=anonymous-auth=true" and "kubelet-arg: [anonymous-auth=true]" hold one option each, without its
+// dashes.
+void apply_kubelet_argument(Draft& draft, std::string_view argument, Origin origin) {
+    while (argument.starts_with('-')) argument.remove_prefix(1);
+    const Untrusted whole("--" + std::string(argument));
+    apply_flags(draft, std::span(&whole, 1), kubelet_flags(), origin);
+}
+
+void apply_file(Draft& draft, ProcessFiles& files, const std::string& path) {
+    const std::optional<std::string> text = files.read(path, draft, true);
+    if (!text) return;
+    static const FileKey keys[] = {
+        {{"https-listen-port"}, "https-listen-port"},
+        {{"container-runtime-endpoint"}, "containerRuntimeEndpoint"},
+        {{"docker"}, "docker"},
+    };
+    read_yaml(draft, *text, path, keys);
+    for (const char* list : {"kubelet-arg", "kubelet-arg+"})
+        for (const YamlItem& item : yaml_items(*text, list))
+            apply_kubelet_argument(draft, item.text, {path, item.line});
+}
+
+}  // namespace
+
+bool is_k3s(const Process& process) { return program_of(process) == "k3s" || program_of(process) == "rke2"; }
+
+void read_k3s(Draft& draft, const Process& process, ProcessFiles& files) {
+    const std::string base = "/etc/rancher/" + std::string(program_of(process));
+    apply_file(draft, files, base + "/config.yaml");
+    for (const std::string& path : files.with_suffix(base + "/config.yaml.d", ".yaml")) apply_file(draft, files, path);
+    static const FlagSpec own[] = {
+        {"https-listen-port", "https-listen-port"},
+        {"container-runtime-endpoint", "containerRuntimeEndpoint"},
+        {"docker", "docker", true},
+    };
+    apply_flags(draft, process, own);
+    const std::string cmdline = cmdline_path(process);
+    for (std::size_t i = 1; i < process.cmdline.size(); ++i) {
+        std::string_view argument = process.cmdline[i].raw();
+        if (argument.starts_with("--kubelet-arg="))
+            apply_kubelet_argument(draft, argument.substr(14), {cmdline});
+        else if (argument == "--kubelet-arg" && i + 1 < process.cmdline.size())
+            apply_kubelet_argument(draft, process.cmdline[++i].raw(), {cmdline});
+    }
+    // pkg/daemons/agent (k3s): what it gives its kubelet unless told otherwise.
+    draft.set_default("https-listen-port", "6443");
+    draft.set_default("readOnlyPort", "0");
+    draft.set_default("authentication.anonymous.enabled", "false");
+    draft.set_default("authentication.webhook.enabled", "true");
+    draft.set_default("authorization.mode", "Webhook");
+    if (draft.value("docker") == "true")
+        draft.set_default("containerRuntimeEndpoint", "unix:///run/k3s/cri-dockerd/cri-dockerd.sock");
+    draft.set_default("containerRuntimeEndpoint", "unix:///run/k3s/containerd/containerd.sock");
+    kubelet_common_defaults(draft);
+}
+
+}  // namespace hopscope::procmap

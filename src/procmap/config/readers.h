@@ -1,0 +1,31 @@
+// Configuration files → settings. A reader takes only the keys that it is asked for, each with the line it stands on.
+// Damaged text is trouble with its line, never an exception.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "procmap/config/draft.h"
+
+namespace hopscope::procmap {
+
+// One key to look for. `place`: the tables on the way and the name, outermost first.
+struct FileKey {
+    std::vector<std::string_view> place;
+    std::string_view key;  // the setting that it writes
+};
+
+// Lists are joined by ','. Null and tables are passed over.
+void read_yaml(Draft& draft, const std::string& text, const std::string& path, std::span<const FileKey> keys);
+// Items of a list (or a single scalar) at `name` in the outermost map, each with its line.
+struct YamlItem {
+    std::string text;
+    std::uint32_t line = 0;
+};
+std::vector<YamlItem> yaml_items(const std::string& text, std::string_view name);
+// Only the outermost object; `place` has one part.
+void read_json(Draft& draft, const std::string& text, const std::string& path, std::span<const FileKey> keys);
+
+}  // namespace hopscope::procmap
