@@ -143,7 +143,7 @@ inline constexpr std::size_t kLiveLastRounds = 4096;              // turns after
 // --- eBPF (procmap/bpf)
 inline constexpr std::size_t kBpfLogBytesKept = 2048;             // the end of libbpf's log; a verifier's log has megabytes
 inline constexpr std::size_t kScanReadBytes = 64 * 1024;          // one read of an iterator; the kernel fills 32 KiB at most
-inline constexpr std::size_t kSocketsMax = 1'000'000;             // of one scan; 300 MB at 300 bytes
+inline constexpr std::size_t kScanSocketsMax = 1'000'000;         // of one pass; 300 MB at 300 bytes
 inline constexpr std::size_t kOwnersPerSocketMax = 4096;          // descriptors told of one socket; prefork servers have hundreds
 inline constexpr std::uint32_t kLifeRingBytes = 1024 * 1024;      // socket events: 8,000 of them
 inline constexpr std::uint32_t kProcessRingBytes = 1024 * 1024;   // process events: 700 starts
@@ -155,5 +155,18 @@ inline constexpr std::size_t kVerdictPlacesMax = 64;              // addresses t
 inline constexpr std::size_t kVerdictPeersMax = 256;              // processes at the other ends, shown of one listener
 inline constexpr std::size_t kVerdictFindingsMax = 1024;          // of one look at the node
 inline constexpr std::size_t kGraphEdgesMax = 20'000;             // of one graph; no screen shows more
+
+// --- socket table of a node
+inline constexpr std::size_t kProcessesMax = 262'144;              // at once; pid_max of a large node is 4 million, but not its memory
+inline constexpr std::size_t kSocketsMax = 1'000'000;              // of a table; about 250 bytes each
+inline constexpr std::size_t kDescriptorsPerProcessMax = 1'048'576;  // looked at; fs.nr_open of Linux
+inline constexpr std::size_t kNetNamespacesMax = 4096;             // entered for one table; a node has one per pod
+inline constexpr std::size_t kCommandLineBytesMax = 32 * 1024;     // kept of /proc/PID/cmdline; the API server has 60 flags
+inline constexpr std::size_t kCommandLineArgumentsMax = 1024;
+inline constexpr std::size_t kCgroupFileBytesMax = 16 * 1024;      // of /proc/PID/cgroup: at most 14 lines
+inline constexpr std::size_t kNetTextBytesMax = 256 * 1024 * 1024; // of one file of /proc/net: 150 bytes per socket
+inline constexpr std::size_t kBuildInfoBytesMax = 1024 * 1024;     // module lines of a Go program; Kubernetes has 30 KiB
+inline constexpr std::size_t kProgramScanBytesMax = 64 * 1024 * 1024;  // of a Go program without module lines, once per program
+inline constexpr std::size_t kProgramVerdictsMax = 4096;           // executables that are remembered
 
 }  // namespace hopscope::limits

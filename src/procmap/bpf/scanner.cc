@@ -123,7 +123,7 @@ Result<std::vector<Socket>> Scanner::scan() {
                 is_new = true;
             }
             if (is_new) {
-                if (sockets.size() >= limits::kSocketsMax) continue;
+                if (sockets.size() >= limits::kScanSocketsMax) continue;
                 sockets.push_back(socket_of(raw, name));
             }
             std::vector<SocketOwner>& owners = sockets[place->second].owners;
