@@ -4,6 +4,7 @@
 
 #include "decode/stream/detect.h"
 #include "decode/stream/detect_late.h"
+#include "difference.h"
 
 using namespace hopscope;
 using namespace hopscope::decode::stream;
@@ -25,6 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (grown.detect(a, b, false).protocol != Protocol::undecided) return 0;
     }
     const Verdict piecewise = grown.detect(first, second, true), whole = LateDetector().detect(first, second, true);
-    require(piecewise.protocol == whole.protocol && piecewise.first_is_client == whole.first_is_client);
+    if (piecewise.protocol != whole.protocol || piecewise.first_is_client != whole.first_is_client)
+        fuzz::tell_difference(Bytes(data, size), "a connection that grew got another answer than the whole");
     return 0;
 }

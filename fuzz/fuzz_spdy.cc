@@ -11,7 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     constexpr const char* kSubprotocols[] = {"v4.channel.k8s.io", "v2.channel.k8s.io", "channel.k8s.io",
                                              "portforward.k8s.io", ""};
     const std::uint8_t how = data[0];
-    fuzz::decode_cut(Bytes(data, size).subspan(1), [how] {
+    fuzz::decode_cut(Bytes(data, size), [how] {
         if ((how & 1) != 0) return decode::stream::make_spdy_late();
         const char* subprotocol = kSubprotocols[how / 2 % 5];
         return decode::stream::make_spdy(subprotocol,

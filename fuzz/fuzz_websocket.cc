@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     constexpr const char* kTargets[] = {"/exec/token", "/portForward/default/web?port=80,443", "/portforward/token",
                                         "/"};
     const std::uint8_t how = data[0];
-    fuzz::decode_cut(Bytes(data, size).subspan(1), [how] {
+    fuzz::decode_cut(Bytes(data, size), [how] {
         if ((how & 1) != 0) return decode::stream::make_websocket_late();
         return decode::stream::make_websocket(kSubprotocols[how / 2 % 6], kTargets[how / 12 % 4]);
     });

@@ -6,7 +6,8 @@ namespace hopscope::decode {
 
 std::size_t Road::held_bytes() const { return sides_[0].unread.capacity() + sides_[1].unread.capacity(); }
 
-void Road::give_up(Direction direction, std::string_view code, std::string_view text, std::uint64_t skipped, EventSink& sink) {
+void Road::give_up(Direction direction, std::string_view code, std::string_view text, std::uint64_t skipped,
+                   EventSink& sink) {
     sink.on(Problem{code, text, direction, sides_[index_of(direction)].offset, skipped});
     decoder_.reset();
     for (Side& side : sides_) side.unread = std::vector<std::uint8_t>();
@@ -27,10 +28,11 @@ std::size_t Road::run(Direction direction, Bytes bytes, EventSink& sink) {
             handed_over_ = true;
             // The new decoder has not heard yet that a side is over.
             for (Side& each : sides_) each.end_told = false;
-            // What the other side has waited with is older than what follows here: it goes first (run_kept).
-            const Side& other = sides_[index_of(opposite(direction))];
-            if (other.read < other.unread.size()) break;
         }
+        // What the other side has waited with is older than what follows here: if this step has freed it, it goes first
+        // (run_kept).
+        const Side& other = sides_[index_of(opposite(direction))];
+        if (other.read < other.unread.size()) break;
     }
     return taken;
 }
@@ -88,7 +90,8 @@ void Road::feed(Direction direction, Bytes bytes, EventSink& sink) {
         // The common case ends here: nothing waits on the other side.
         if (other.read == other.unread.size() && !handed_over_) {
             if (side.unread.size() - side.read > decoder_->unread_bytes_max())
-                give_up(direction, "road.unread", "a message is larger than can be held", side.unread.size() - side.read, sink);
+                give_up(direction, "road.unread", "a message is larger than can be held",
+                        side.unread.size() - side.read, sink);
             return;
         }
     } else {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "core/limits.h"
 #include "decode/stream/ascii.h"
@@ -83,7 +84,11 @@ Step Http1Decoder::decode(Direction direction, std::uint64_t offset, Bytes unrea
             }
         }
         at += step.taken;
-        if (step.kind == Step::Kind::took) continue;
+        if (step.kind == Step::Kind::took) {
+            // The client's bytes that waited for this answer are older than what follows it.
+            if (std::exchange(client_freed_, false)) return Step::took(at);
+            continue;
+        }
         if (step.kind == Step::Kind::more) break;
         step.taken = at;
         return step;
@@ -241,6 +246,7 @@ void Http1Decoder::not_upgraded() {
     if (client.state != State::waiting) return;
     client.state = State::head;
     client.searched = 0;
+    client_freed_ = true;
     if (client.holed) start_search(Direction::to_server, {.messages = true});
     client.holed = false;
 }

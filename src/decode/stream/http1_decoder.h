@@ -90,6 +90,7 @@ private:
     Handover handover_;
     std::uint32_t next_exchange_ = 0;
     bool pair_with_newest_ = false;  // answers were missed
+    bool client_freed_ = false;      // the step in hand has freed what the client waited with
 };
 
 }  // namespace hopscope::decode::stream::http
