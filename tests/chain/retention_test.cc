@@ -6,20 +6,12 @@
 #include <malloc.h>
 
 #include "story.h"
+#include "support/sanitized.h"
 
 namespace hopscope::chain::test {
 namespace {
 
 constexpr const char* kServer = "127.0.0.1:42313";
-
-// Sanitizers have an allocator of their own that mallinfo2() knows nothing of.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kHeapIsCounted = false;
-#elif defined(__has_feature)
-constexpr bool kHeapIsCounted = !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
-#else
-constexpr bool kHeapIsCounted = true;
-#endif
 
 std::size_t heap_bytes() {
     const auto info = mallinfo2();
@@ -104,7 +96,7 @@ TEST(Retention, streams_of_open_sessions_are_bounded_by_the_memory_too) {
 }
 
 TEST(Memory, a_kept_session_costs_about_a_kibibyte) {
-    if (!kHeapIsCounted) GTEST_SKIP() << "the heap is not counted under a sanitizer";
+    if (!tests::kHeapIsCounted) GTEST_SKIP() << "the heap is not counted under a sanitizer";
     constexpr int kSessions = 20000;
     Story story;
     const std::size_t before = heap_bytes();
@@ -115,7 +107,7 @@ TEST(Memory, a_kept_session_costs_about_a_kibibyte) {
 }
 
 TEST(Memory, ten_thousand_open_connections_cost_little_each) {
-    if (!kHeapIsCounted) GTEST_SKIP() << "the heap is not counted under a sanitizer";
+    if (!tests::kHeapIsCounted) GTEST_SKIP() << "the heap is not counted under a sanitizer";
     constexpr int kConnections = 10000;
     Story story;
     const std::size_t before = heap_bytes();
@@ -126,7 +118,7 @@ TEST(Memory, ten_thousand_open_connections_cost_little_each) {
 }
 
 TEST(Memory, connections_without_a_session_cost_next_to_nothing) {
-    if (!kHeapIsCounted) GTEST_SKIP() << "the heap is not counted under a sanitizer";
+    if (!tests::kHeapIsCounted) GTEST_SKIP() << "the heap is not counted under a sanitizer";
     constexpr int kConnections = 10000;
     Story story;
     const std::size_t before = heap_bytes();
@@ -144,7 +136,7 @@ TEST(Memory, connections_without_a_session_cost_next_to_nothing) {
 }
 
 TEST(Memory, of_frames_is_not_allocated) {
-    if (!kHeapIsCounted) GTEST_SKIP() << "the heap is not counted under a sanitizer";
+    if (!tests::kHeapIsCounted) GTEST_SKIP() << "the heap is not counted under a sanitizer";
     Story story;
     auto c = upgraded(story, 1);
     story.data(c, 3, Direction::to_client, "warm");
