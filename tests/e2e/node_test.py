@@ -1,0 +1,648 @@
+#!/usr/bin/env python3
+"""Tests of `ports`, `why`, `graph` and `doctor` against real container runtimes: node_test.py [--bin PATH] [--only WORD]
+
+The runtimes run with private configuration (rig.py) and are taken down at the end. Every test is a function below; its
+docstring is the sentence that it proves. Where no runtime can run, all are skipped and the reason is said. Ends with
+'N passed, N failed, N skipped'. Python 3.11, standard library; ss (iproute2), tcpdump, lsof, setpriv (util-linux)."""
+import argparse, json, os, re, shutil, signal, statistics, subprocess, sys, time, traceback
+
+import daemons, streaming
+from rig import Rig
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+TESTS = []
+NOBODY = 65534
+
+
+class Skip(Exception):
+    pass
+
+
+def test(function):
+    TESTS.append(function)
+    return function
+
+
+def need(*tools):
+    for tool in tools:
+        if not shutil.which(tool):
+            raise Skip(f"{tool} is not installed")
+
+
+class World:
+    """The program, the rig, and the runtimes that several tests only look at."""
+
+    def __init__(self, binary, rig):
+        self.rig, self.shared = rig, {}
+        # A copy that every user may run, wherever the checkout lies.
+        self.bin = os.path.join(rig.folder, "hopscope")
+        shutil.copy(binary, self.bin)
+        for path in (rig.folder, self.bin):
+            os.chmod(path, 0o755)
+
+    def runtime(self, name="random", **options):
+        """(containerd, pod), started when first asked for."""
+        if name not in self.shared:
+            runtime = self.rig.containerd(name, **options)
+            self.shared[name] = runtime, runtime.pod()
+        return self.shared[name]
+
+    def run(self, *argv, code=0, user=None, prefix=(), timeout=60):
+        """Runs the program; fails when its exit status is not `code` (a number, a set, or None for any)."""
+        argv = [*prefix, self.bin, *map(str, argv)]
+        identity = {"user": user, "group": user, "extra_groups": []} if user else {}
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, cwd="/",
+                              env={**os.environ, "HOPSCOPE_CONFIG": "/dev/null"}, **identity)
+        allowed = {code} if isinstance(code, int) else code
+        assert allowed is None or done.returncode in allowed, \
+            f"{' '.join(argv)}: exit {done.returncode}, want {code}: {done.stderr.decode(errors='replace')[-600:]}"
+        return done
+
+    def document(self, command, *argv, **how):
+        done = self.run(command, *argv, "-o", "json", **how)
+        return json.loads(done.stdout) if done.stdout else {}
+
+    def why(self, target, *options, **how):
+        """The one port of `hopscope why`."""
+        document = self.document("why", target, *options, **how)
+        assert document["schema"] == "hopscope.ports/v1", document
+        assert len(document["ports"]) == 1, f"{target}: {[brief(p) for p in document['ports']]}"
+        return document["ports"][0]
+
+
+def brief(port):
+    local = port["local"]
+    return (local.get("path") or f"{local['address']}:{local['port']}", port.get("process", {}).get("pid"), port["role"], port.get("component"), port.get("confidence"))
+
+
+def evidence(port, name):
+    return [item for item in port["evidence"] if item["id"] == name]
+
+
+def is_streaming_server(port, runtime, number):
+    """All that a right answer says about containerd's streaming server; the pid and the descriptor are read from /proc here."""
+    inode = daemons.listeners(runtime.pid)[number]
+    assert (port["role"], port["component"], port["confidence"]) == ("cri-streaming-server", "containerd", "certain"), (brief(port), port["evidence"])
+    assert port["local"] == {"transport": "tcp", "address": "127.0.0.1", "port": number}, port["local"]
+    assert port["process"]["pid"] == runtime.pid and port["process"]["comm"] == "containerd", port["process"]
+    assert os.path.realpath(port["process"]["exe"]) == daemons.program("containerd"), port["process"]
+    assert port["inode"] == inode and [(o["process"]["pid"], o["fd"]) for o in port["owners"]] == [(runtime.pid, daemons.sockets_of(runtime.pid)[inode])], port["owners"]
+    assert port["reach"] == "loopback", port["reach"]
+    assert evidence(port, "owner"), port["evidence"]
+    config = evidence(port, "config")
+    assert any(runtime.config in item.get("source", "") for item in config), f"no citation of {runtime.config}: {port['evidence']}"
+    assert not evidence(port, "contradiction"), port["evidence"]
+
+
+def cited_line(runtime, port, key):
+    """The line of the configuration that the evidence cites holds the key that it speaks of."""
+    lines = daemons.read(runtime.config).splitlines()
+    for item in evidence(port, "config"):
+        found = re.match(re.escape(runtime.config) + r":(\d+)$", item.get("source", ""))
+        if found and key in lines[int(found[1]) - 1]:
+            return
+    raise AssertionError(f"no evidence cites the line of {key}: {evidence(port, 'config')}")
+
+
+@test
+def random_port_is_certain(world):
+    """a real containerd's random streaming port: certain, with owner, descriptor, the line of the configuration, and reach"""
+    runtime, pod = world.runtime()
+    number = runtime.stream_port(pod)
+    port = world.why(number)
+    is_streaming_server(port, runtime, number)
+    cited_line(runtime, port, "stream_server_port")
+    assert "random" in (port.get("why", "") + port.get("why_this_port", "")).lower(), port
+    text = world.run("why", number).stdout.decode()
+    for words in (f"127.0.0.1:{number}", "CRI streaming server", f"containerd[{runtime.pid}]", "certain", "404", "loopback", "owner", "config"):
+        assert words in text, f"{words!r} is not in\n{text}"
+    for target in (f"127.0.0.1:{number}", f":{number}"):
+        assert brief(world.why(target)) == brief(port), target
+
+
+@test
+def ports_lists_it(world):
+    """`ports` has the same answer in its table and document, the runtime's unix sockets with it, and filters by confidence"""
+    runtime, pod = world.runtime()
+    number = runtime.stream_port(pod)
+    document = world.document("ports")
+    mine = {brief(port)[0]: brief(port) for port in document["ports"] if port.get("process", {}).get("pid") == runtime.pid}
+    assert mine[f"127.0.0.1:{number}"][2:] == ("cri-streaming-server", "containerd", "certain"), mine
+    assert mine[runtime.socket][2] in ("cri-socket", "containerd-api") and mine[runtime.socket][4] == "certain", mine
+    assert mine[runtime.socket + ".ttrpc"][2] == "containerd-ttrpc", mine
+    shim = next(port for port in document["ports"] if port["local"].get("path") == pod.shim_socket())
+    assert shim["role"] == "shim-socket" and shim["process"]["pid"] == pod.shim(), brief(shim)
+    table = world.run("ports").stdout.decode()
+    row = next(line for line in table.splitlines() if line.startswith(f"127.0.0.1:{number} "))
+    assert f"containerd[{runtime.pid}]" in row and "certain" in row, row
+    certain = world.document("ports", "--min-sure", "certain")["ports"]
+    assert certain and all(port["confidence"] == "certain" for port in certain)
+    without = world.document("ports", "--no-unix")["ports"]
+    assert any(port["local"].get("port") == number for port in without) and not any("path" in port["local"] for port in without)
+
+
+@test
+def fixed_port_is_certain(world):
+    """a fixed streaming port: certain, the configuration names this very port"""
+    number = daemons.free_port()
+    runtime, pod = world.runtime("fixed", stream_port=number)
+    assert runtime.stream_port(pod) == number
+    port = world.why(number)
+    is_streaming_server(port, runtime, number)
+    cited_line(runtime, port, "stream_server_port")
+    assert str(number) in " ".join(item["says"] for item in evidence(port, "config")), port["evidence"]
+
+
+@test
+def tls_port_is_certain(world):
+    """a streaming server with TLS: certain, TLS is said, and a probe of it is no contradiction"""
+    runtime, pod = world.runtime("tls", tls=True)
+    number = runtime.stream_port(pod)
+    port = world.why(number)
+    is_streaming_server(port, runtime, number)
+    assert "TLS" in json.dumps(port), port
+    is_streaming_server(world.why(number, "--probe"), runtime, number)
+
+
+@test
+def two_runtimes_at_once(world):
+    """three containerds at once: each port, socket and shim belongs to its own runtime"""
+    everything = {name: world.runtime(name, **options) for name, options in
+                  (("random", {}), ("fixed", {"stream_port": daemons.free_port()}), ("tls", {"tls": True}))}
+    assert len(everything) == 3
+    for runtime, pod in everything.values():
+        number = runtime.stream_port(pod)
+        is_streaming_server(world.why(number), runtime, number)
+        socket = world.why(runtime.socket)
+        assert socket["process"]["pid"] == runtime.pid, brief(socket)
+        shim = world.why(pod.shim_socket())
+        assert (shim["role"], shim["process"]["pid"]) == ("shim-socket", pod.shim()), brief(shim)
+        assert {peer["process"]["pid"] for peer in shim["peers"]} == {runtime.pid}, shim["peers"]
+
+
+@test
+def docker_with_its_containerd(world):
+    """dockerd's API socket is certain; its own containerd, which has no CRI, serves no streaming port"""
+    docker = world.rig.dockerd()
+    try:
+        docker.container()
+        port = world.why(docker.socket)
+        assert (port["role"], port["process"]["pid"], port["confidence"]) == ("docker-api", docker.pid, "certain"), (brief(port), port["evidence"])
+        inner = docker.containerd_pid()
+        document = world.document("ports")
+        theirs = [port for port in document["ports"] if port.get("process", {}).get("pid") in (docker.pid, inner)]
+        assert any(port["process"]["pid"] == inner and port["role"] == "containerd-api" for port in theirs), [brief(p) for p in theirs]
+        assert not any(port["role"] in ("cri-streaming-server", "cri-socket") for port in theirs), [brief(p) for p in theirs]
+        shim = docker.shims()[0]
+        theirs = [port for port in document["ports"] if port.get("process", {}).get("pid") == shim]
+        assert [port["role"] for port in theirs] == ["shim-socket"], [brief(p) for p in theirs]
+        assert {peer["process"]["pid"] for peer in theirs[0]["peers"]} == {inner}, theirs[0]["peers"]
+    finally:
+        world.rig.stop(docker)
+
+
+@test
+def decoys_are_never_certain(world):
+    """an HTTP server of a process that is only named containerd is never called its streaming server for certain, even if it answers a probe alike"""
+    for decoy in (world.rig.httpd(), world.rig.impostor()):
+        for options in ((), ("--probe",)):
+            port = world.why(decoy.port, *options)
+            assert port["process"]["pid"] == decoy.pid and port["process"]["comm"] == "containerd", port["process"]
+            assert not (port["role"] == "cri-streaming-server" and port["confidence"] in ("certain", "high")), (brief(port), port["evidence"])
+            assert port.get("component") != "containerd" or port["confidence"] == "low", (brief(port), port["evidence"])
+        assert decoy.port not in [port["local"].get("port") for port in world.document("ports", "--min-sure", "certain")["ports"]]
+
+
+@test
+def second_listener_needs_more(world):
+    """of two random listeners of one containerd neither is certain; a probe makes the right one so, and the other not"""
+    runtime, pod = world.runtime("metrics", metrics=True)
+    number, other = runtime.stream_port(pod), runtime.metrics_port()
+    assert sorted(daemons.listeners(runtime.pid)) == sorted((number, other))
+    for each in (number, other):
+        port = world.why(each)
+        assert port["confidence"] != "certain" and port["process"]["pid"] == runtime.pid, (brief(port), port["evidence"])
+    right = world.why(number, "--probe")
+    assert (right["role"], right["confidence"]) == ("cri-streaming-server", "certain"), (brief(right), right["evidence"])
+    assert evidence(right, "probe"), right["evidence"]
+    wrong = world.why(other, "--probe")
+    assert wrong["role"] != "cri-streaming-server" or wrong["confidence"] == "low", (brief(wrong), wrong["evidence"])
+    both = {port["local"].get("port"): port for port in world.document("ports", "--probe")["ports"] if port.get("process", {}).get("pid") == runtime.pid}
+    assert (both[number]["role"], both[number]["confidence"]) == ("cri-streaming-server", "certain"), brief(both[number])
+    assert both[other]["role"] != "cri-streaming-server", brief(both[other])
+
+
+@test
+def traffic_decides(world):
+    """of two random listeners a capture of one exec makes the right one certain, and counts it"""
+    need("tcpdump")
+    runtime, pod = world.runtime("metrics", metrics=True)
+    url = runtime.client.exec(pod.container, ["echo", "hi"])
+    number, other = runtime.stream_port(pod), runtime.metrics_port()
+    path = os.path.join(world.rig.folder, "exec.pcap")
+    dump = daemons.Tcpdump(world.rig, path, f"tcp port {number} or tcp port {other}")
+    try:
+        with dump:
+            with streaming.Command(url) as command:
+                assert command.finish()["stdout"] == b"hi\n"
+    finally:
+        dump.stop()
+    port = world.why(number, "--with", path)
+    is_certain = (port["role"], port["component"], port["confidence"])
+    assert is_certain == ("cri-streaming-server", "containerd", "certain"), (brief(port), port["evidence"])
+    assert evidence(port, "traffic") and port["seen"] >= 1, port
+    wrong = world.why(other, "--with", path)
+    assert wrong["confidence"] != "certain" or wrong["role"] != "cri-streaming-server", (brief(wrong), wrong["evidence"])
+    assert wrong["seen"] == 0, wrong["seen"]
+
+
+@test
+def nothing_is_sent_without_probe(world):
+    """without --probe not one packet goes to the port that is asked about; with it some do"""
+    need("tcpdump")
+    runtime, pod = world.runtime()
+    number = runtime.stream_port(pod)
+
+    def packets(*options):
+        path = os.path.join(world.rig.folder, f"silent{len(options)}.pcap")
+        dump = daemons.Tcpdump(world.rig, path, f"tcp port {number}")
+        try:
+            with dump:
+                world.why(number, *options)
+        finally:
+            dump.stop()
+        return (os.path.getsize(path) - 24) // 16  # not the number, but 0 only when there is none
+
+    assert packets() == 0
+    assert packets("--probe") > 0, "the capture would have noticed"
+
+
+@test
+def unix_peers_are_named(world):
+    """a client of the CRI socket (this test, as a kubelet would be) is named as its peer: pid, descriptor, both inodes, as ss -xp tells"""
+    need("ss")
+    runtime, _ = world.runtime()
+    mine = os.fstat(runtime.client.connection.socket.fileno()).st_ino
+    port = world.why(runtime.socket)
+    assert port["role"] in ("cri-socket", "containerd-api") and port["confidence"] == "certain", (brief(port), port["evidence"])
+    peer = next((peer for peer in port["peers"] if peer.get("inode") == mine), None)
+    assert peer, f"inode {mine} is not among {port['peers']}"
+    assert (peer["process"]["pid"], peer["fd"]) == (os.getpid(), runtime.client.connection.socket.fileno()), peer
+    table = ss_unix()
+    theirs = table[mine]["peer"]
+    assert table[theirs]["path"] == runtime.socket and table[theirs]["owners"] and table[theirs]["peer"] == mine, table[theirs]
+    graph = world.document("graph", "--all")
+    edges = [edge for edge in graph["edges"] if edge["from"] == f"p{os.getpid()}" or edge["to"] == f"p{os.getpid()}"]
+    assert any(str(mine) in edge.get("says", "") and str(theirs) in edge.get("says", "") for edge in edges), f"{mine} and {theirs}: {edges}"
+
+
+def ss_unix():
+    """{inode: {path, peer, owners}} of `ss -xp`: connected unix sockets."""
+    out = {}
+    for line in subprocess.run(["ss", "-xpH"], capture_output=True, text=True, check=True).stdout.splitlines():
+        words = line.split(None, 8)
+        path, inode, peer = words[4], int(words[5]), int(words[7])
+        owners = {(int(pid), int(fd)) for pid, fd in re.findall(r"pid=(\d+),fd=(\d+)", words[8] if len(words) > 8 else "")}
+        out[inode] = {"path": "" if path == "*" else path, "peer": peer, "owners": owners}
+    return out
+
+
+def unix_pairs(world, pids):
+    """What hopscope says of the connected unix sockets of some listeners: {(path, inode of the peer, pid, fd)}"""
+    out = set()
+    for port in world.document("ports", "--all")["ports"]:
+        if port["local"]["transport"] != "unix" or port.get("process", {}).get("pid") not in pids:
+            continue
+        for peer in port.get("peers", []):
+            out.add((port["local"]["path"], peer.get("inode"), peer.get("process", {}).get("pid"), peer.get("fd")))
+    return out
+
+
+@test
+def unix_peers_equal_ss(world):
+    """every peer of every unix socket of the runtimes and their shims is the one that ss -xp tells, and none is missing"""
+    need("ss")
+    runtimes = [world.runtime(), world.runtime("tls", tls=True)]
+    pids = {runtime.pid for runtime, _ in runtimes} | {pod.shim() for _, pod in runtimes}
+
+    def theirs():
+        table, out = ss_unix(), set()
+        for inode, one in table.items():
+            if one["path"] and {pid for pid, _ in one["owners"]} & pids and one["peer"] in table:
+                for pid, fd in table[one["peer"]]["owners"] or {(None, None)}:
+                    out.add((one["path"], one["peer"], pid, fd))
+        return out
+
+    # The runtime opens and closes connections of its own: what ss saw before and after must be there, nothing else may be.
+    for _ in range(5):
+        before, ours, after = theirs(), unix_pairs(world, pids), theirs()
+        if before == after:
+            break
+    missing, wrong = (before & after) - ours, ours - (before | after)
+    assert len(before) >= 6, before
+    assert not missing and not wrong, f"missing {sorted(missing)[:4]}, not in ss {sorted(wrong, key=str)[:4]}"
+    return f"{len(ours)} peers"
+
+
+@test
+def lsof_agrees(world):
+    """lsof -U -E tells the same processes at the other end of the CRI socket"""
+    need("lsof")
+    runtime, _ = world.runtime()
+    mine = os.fstat(runtime.client.connection.socket.fileno()).st_ino
+    done = subprocess.run(["lsof", "-n", "-P", "-U", "-E", "-a", "-p", str(runtime.pid)], capture_output=True, text=True)
+    assert "ENDPOINTS" not in done.stderr, done.stderr
+    theirs = set()
+    for line in done.stdout.splitlines():
+        # …  /run/x.sock type=STREAM ->INO=123 456,kubelet,7u (CONNECTED)
+        found = re.search(rf"{re.escape(runtime.socket)} type=STREAM ->INO=(\d+) (\d+),[^,]*,(\d+)", line)
+        if found:
+            theirs.add((int(found[1]), int(found[2]), int(found[3])))
+    assert any(inode == mine for inode, _, _ in theirs), done.stdout[:2000]
+    ours = {(peer["inode"], peer["process"]["pid"], peer["fd"]) for peer in world.why(runtime.socket)["peers"]}
+    assert ours == theirs, (ours, theirs)
+    return f"{len(ours)} peers"
+
+
+@test
+def a_moved_socket_is_found(world):
+    """a unix socket that was renamed after bind is found under the path where it lies now"""
+    runtime, _ = world.runtime()
+    moved = os.path.join(world.rig.folder, "moved.sock")
+    os.rename(runtime.socket, moved)
+    try:
+        port = world.why(moved)
+        assert port["process"]["pid"] == runtime.pid and port["role"] in ("cri-socket", "containerd-api"), brief(port)
+    finally:
+        os.rename(moved, runtime.socket)
+
+
+@test
+def a_port_in_a_pod(world):
+    """a port of a container in the host's network is told with its container and its pod's name, and is no part of the node"""
+    runtime, pod = world.runtime()
+    port = world.why(pod.port)
+    assert port["container"]["id"] == pod.container, port
+    assert (port["k8s"]["namespace"], port["k8s"]["pod"], port["k8s"]["container"]) == (pod.namespace, pod.name, "main"), port["k8s"]
+    assert port["role"] != "cri-streaming-server" and runtime.pid not in [owner["process"]["pid"] for owner in port["owners"]], brief(port)
+
+
+@test
+def connected_clients_are_peers(world):
+    """a client of the streaming port during an exec is named as its peer, with its port and pid; a client that died without a word leaves a finding"""
+    runtime, pod = world.runtime()
+    number = runtime.stream_port(pod)
+    marker = f"sleep 98{os.getpid()}"
+    command = streaming.Command(runtime.client.exec(pod.container, ["sh", "-c", marker]))
+    try:
+        mine, _ = command.ports()
+        sleeping = daemons.wait_for("the command runs", lambda: [pid for pid in daemons.pids() if daemons.command_line(pid) in (marker.split(), ["sh", "-c", marker])])
+        peers = world.why(number)["peers"]
+        assert [(peer["process"]["pid"], peer["state"]) for peer in peers if peer["from"]["port"] == mine] == [(os.getpid(), "established")], peers
+        command.close()
+        time.sleep(0.2)
+        assert os.path.exists(f"/proc/{sleeping[0]}"), "containerd 1.6 lets it run on"
+        document = world.document("why", number)
+        states = [peer["state"] for peer in document["ports"][0].get("peers", []) if peer.get("from", {}).get("port") == mine]
+        assert states == ["close-wait"], document["ports"][0].get("peers")
+        codes = {finding["code"]: finding for finding in document["findings"]}
+        assert any(code.startswith("PRT-") for code in document["ports"][0].get("findings", [])), document["findings"]
+        assert any("CLOSE-WAIT" in finding["says"] and finding.get("remedy") for finding in codes.values()), document["findings"]
+    finally:
+        command.close()
+        daemons.end([pid for pid in daemons.pids() if daemons.command_line(pid) in (marker.split(), ["sh", "-c", marker])], grace_s=0)
+
+
+@test
+def why_takes_a_process(world):
+    """`why PROCESS` explains the listeners of that process; what does not listen is exit status 3; nonsense is 2"""
+    runtime, pod = world.runtime()
+    number = runtime.stream_port(pod)
+    for target in (str(runtime.pid) if runtime.pid > 65535 else None, "containerd", f"containerd[{runtime.pid}]"):
+        if target:
+            ports = world.document("why", target)["ports"]
+            assert number in [port["local"].get("port") for port in ports if port["process"]["pid"] == runtime.pid], (target, [brief(p) for p in ports])
+    done = world.run("why", daemons.free_port(), code=3)
+    assert b"not listening" in done.stderr or b"listen" in done.stderr, done.stderr
+    world.run("why", "127.0.0.1:99999", code=2)
+    world.run("why", "/no/such.sock", code=3)
+    world.run("ports", "--min-sure", "quite", code=2)
+
+
+@test
+def documents_match_their_schemas(world):
+    """what ports, why, graph and doctor print as JSON is valid against the schema that hopscope prints"""
+    try:
+        import jsonschema
+    except ImportError:
+        raise Skip("python3-jsonschema is not installed")
+    runtime, pod = world.runtime()
+    for schema, argv in (("ports", ("ports", "--all", "--probe")), ("ports", ("why", runtime.stream_port(pod))), ("graph", ("graph",)), ("graph", ("graph", "--all")),
+                         ("doctor", ("doctor",))):
+        validator = jsonschema.Draft202012Validator(json.loads(world.run("schema", schema).stdout))
+        errors = list(validator.iter_errors(world.document(*argv, code={0, 4})))
+        assert not errors, f"{argv}: {errors[0].message} at {list(errors[0].path)}"
+
+
+@test
+def graph_in_all_forms(world):
+    """the graph joins the client, the runtime, its shim and its streaming port, and dot, mermaid and text tell the same processes"""
+    runtime, pod = world.runtime()
+    number = runtime.stream_port(pod)
+    graph = world.document("graph")
+    nodes = {node["id"]: node for node in graph["nodes"]}
+    me, it, shim = (f"p{pid}" for pid in (os.getpid(), runtime.pid, pod.shim()))
+    assert nodes[it]["process_role"] == "containerd" and nodes[shim]["process_role"] == "containerd-shim", (nodes.get(it), nodes.get(shim))
+    listener = next(node for node in nodes.values() if node["kind"] == "listener" and node.get("role") == "cri-streaming-server" and str(number) in node["id"])
+    assert listener["confidence"] == "certain", listener
+    edges = [(edge["from"], edge["to"], edge["kind"]) for edge in graph["edges"]]
+    assert all(end in nodes for edge in edges for end in edge[:2]), "an edge to nowhere"
+    assert (it, listener["id"], "listens") in edges, [edge for edge in edges if it in edge]
+    ends = {frozenset(edge[:2]) for edge in edges if edge[2] in ("connected", "serves")}
+    reached = lambda a, b: frozenset((a, b)) in ends or any(frozenset((a, x)) in ends and (b, x, "listens") in edges for x in nodes)
+    assert reached(me, it), "the client and the runtime"
+    assert reached(it, shim), "the runtime and its shim"
+    dot, mermaid, text = (world.run("graph", "-o", form).stdout.decode() for form in ("dot", "mermaid", "text"))
+    assert dot.startswith("digraph") and dot.count("{") == dot.count("}") and ("graph " in mermaid or "flowchart " in mermaid), (dot[:80], mermaid[:80])
+    for form in (dot, mermaid, text):
+        assert str(runtime.pid) in form and str(pod.shim()) in form, form[:400]
+    if shutil.which("dot"):
+        assert subprocess.run(["dot", "-Tsvg"], input=dot.encode(), capture_output=True).returncode == 0
+
+
+def capabilities(names):
+    """A prefix that leaves root only these capabilities."""
+    return ["setpriv", "--inh-caps=-all", "--bounding-set=" + ",".join(["-all", *("+" + name for name in names)])]
+
+
+def right_but_less(world, runtime, number, **how):
+    """The answer of a process that may see less: never wrong; either as good as root's, or it says what is missing."""
+    document = world.document("why", number, **how)
+    assert len(document["ports"]) == 1, [brief(p) for p in document["ports"]]
+    port = document["ports"][0]
+    assert port["local"]["port"] == number and port["reach"] == "loopback", port["local"]
+    assert [owner["process"]["pid"] for owner in port["owners"] if "process" in owner] in ([], [runtime.pid]), port["owners"]
+    if "process" in port:
+        assert port["process"]["pid"] == runtime.pid, port["process"]
+    else:
+        assert port["confidence"] != "certain" or evidence(port, "cri") or evidence(port, "traffic"), brief(port)
+        assert document["limits"] and document["owners_unknown"] > 0, document["limits"]
+        assert any("CAP_" in limit or "root" in limit for limit in document["limits"]), document["limits"]
+    return port, document
+
+
+@test
+def an_ordinary_user_gets_what_he_may(world):
+    """an ordinary user sees the listener, not its owner, is told what is missing, and sees his own processes in full"""
+    runtime, pod = world.runtime()
+    number = runtime.stream_port(pod)
+    port, document = right_but_less(world, runtime, number, user=NOBODY)
+    assert "process" not in port and port["confidence"] != "certain", (brief(port), port["evidence"])
+    done = world.run("why", number, user=NOBODY)
+    assert b"CAP_SYS_PTRACE" in done.stdout + done.stderr or b"sudo" in done.stdout + done.stderr, (done.stdout + done.stderr).decode()
+    own = daemons.Daemon(world.rig, "own", [sys.executable, "-c", "import os, socket, sys, time; os.setgid(65534); os.setuid(65534); s = socket.create_server(('127.0.0.1', 0));"
+                                            "print(s.getsockname()[1], flush=True); time.sleep(600)"], env=dict(os.environ))
+    try:
+        mine = int(own.wait_until("its port", lambda: daemons.read(own.log).strip()))
+        assert world.why(mine, user=NOBODY)["process"]["pid"] == own.pid
+    finally:
+        own.stop()
+    assert world.document("doctor", user=NOBODY, code={0, 4})["uid"] == NOBODY
+
+
+@test
+def every_capability_set_is_right(world):
+    """with every set of capabilities the answer is right or says what is missing, and doctor agrees with what was seen"""
+    need("setpriv")
+    runtime, pod = world.runtime()
+    number = runtime.stream_port(pod)
+    told = []
+    for names in ((), ("net_raw",), ("sys_ptrace",), ("dac_read_search",), ("sys_ptrace", "dac_read_search"), ("bpf", "perfmon"),
+                  ("bpf", "perfmon", "sys_ptrace", "dac_read_search"), ("sys_admin",), ("sys_admin", "sys_ptrace", "dac_read_search", "net_raw")):
+        prefix = capabilities(names)
+        port, document = right_but_less(world, runtime, number, prefix=prefix)
+        doctor = world.document("doctor", prefix=prefix, code={0, 4})
+        rows = {row["code"]: row for row in doctor["rows"]}
+        owner_known = "process" in port
+        assert (rows["CAP-03"]["state"] == "missing") == (not owner_known), f"{names}: doctor says {rows['CAP-03']}, the owner was {'seen' if owner_known else 'not seen'} by {document['method']}"
+        assert (rows["CAP-01"]["state"] == "ok") == ("net_raw" in names), f"{names}: {rows['CAP-01']}"
+        iterator = "iter/task_file" in document["method"]
+        told.append(f"{'+'.join(names) or 'none'}: {'owner' if owner_known else 'no owner'}{', iterator' if iterator else ''}")
+    return "; ".join(told)
+
+
+@test
+def doctor_is_right_as_root(world):
+    """doctor as root finds the runtimes, exits 0 or 4 as its rows say, and explains each code"""
+    runtime, _ = world.runtime()
+    document = world.document("doctor", code={0, 4})
+    status = world.run("doctor", code={0, 4}).returncode
+    missing = [row["code"] for row in document["rows"] if row["needed"] and row["state"] == "missing"]
+    assert (status == 4) == bool(missing) and document["usable"] == (not missing), (status, missing)
+    rows = {row["code"]: row for row in document["rows"]}
+    assert rows["CAP-03"]["state"] == "ok", rows["CAP-03"]
+    assert "containerd" in rows["K8S-02"]["says"], rows["K8S-02"]
+    for row in document["rows"]:
+        if row["state"] != "ok":
+            assert row.get("fix") or row.get("lost"), row
+        page = world.run("doctor", row["code"], code={0, 4}).stdout.decode()
+        assert row["code"] in page and len(page.splitlines()) >= 2, page
+    world.run("doctor", "XYZ-99", code={2, 3})
+
+
+@test
+def watch_follows(world):
+    """`why PORT --watch` goes on, tells a new client within two seconds, and ends with 0 at ^C"""
+    runtime, pod = world.runtime()
+    number = runtime.stream_port(pod)
+    log = os.path.join(world.rig.folder, "watch.log")
+    with open(log, "wb") as out:
+        child = subprocess.Popen([world.bin, "why", str(number), "--watch=1"], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env={**os.environ, "HOPSCOPE_CONFIG": "/dev/null"})
+    try:
+        daemons.wait_for("a first answer", lambda: str(number) in daemons.read(log), 10)
+        assert child.poll() is None, daemons.read(log)
+        first = len(daemons.read(log))
+        command = streaming.Command(runtime.client.exec(pod.container, ["sleep", "5"]))
+        try:
+            daemons.wait_for("a word about the new client", lambda: len(daemons.read(log)) > first, 5)
+        finally:
+            command.close()
+        child.send_signal(signal.SIGINT)
+        assert child.wait(10) == 0, daemons.read(log)
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+
+
+@test
+def a_runtime_that_ends_meanwhile(world):
+    """runtimes that come and go while hopscope looks: never an error, never a wrong owner"""
+    runtime, pod = world.runtime()
+    number = runtime.stream_port(pod)
+    stop = time.monotonic() + 4
+    rounds = 0
+    while time.monotonic() < stop:
+        children = [subprocess.Popen([daemons.program("busybox"), "true"], stdout=subprocess.DEVNULL) for _ in range(20)]
+        looker = subprocess.Popen([world.bin, "ports", "--all", "-o", "json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        children += [subprocess.Popen([daemons.program("busybox"), "true"], stdout=subprocess.DEVNULL) for _ in range(60)]
+        out, err = looker.communicate(timeout=30)
+        for child in children:
+            child.wait()
+        assert looker.returncode == 0, err[-400:]
+        port = next(port for port in json.loads(out)["ports"] if port["local"].get("port") == number)
+        assert port["process"]["pid"] == runtime.pid and port["confidence"] == "certain", brief(port)
+        rounds += 1
+    return f"{rounds} rounds"
+
+
+@test
+def how_long_why_takes(world):
+    """`why PORT` answers (its time is told here, and measured by ./dev bench)"""
+    runtime, pod = world.runtime()
+    number, times = runtime.stream_port(pod), []
+    for _ in range(9):
+        begin = time.monotonic()
+        world.run("why", number)
+        times.append((time.monotonic() - begin) * 1000)
+    return f"median of {len(times)}: {statistics.median(times):.0f} ms, best {min(times):.0f} ms; {len(daemons.pids())} processes"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bin", default=os.path.join(ROOT, "build/release/hopscope"))
+    parser.add_argument("--only", default="")
+    parser.add_argument("-v", action="store_true", help="where a test fails, the trace")
+    args = parser.parse_args()
+    chosen = [function for function in TESTS if args.only in function.__name__]
+    reason = daemons.why_not()
+    if reason:
+        for function in chosen:
+            print(f"skipped {function.__name__}: {function.__doc__} ({reason})")
+        print(f"0 passed, 0 failed, {len(chosen)} skipped")
+        return 0
+    passed = failed = skipped = 0
+    with Rig() as rig:
+        world = World(os.path.abspath(args.bin), rig)
+        for function in chosen:
+            begin = time.monotonic()
+            try:
+                note = function(world)
+                passed += 1
+                word = "ok     "
+            except Skip as why:
+                skipped += 1
+                word, note = "skipped", why
+            except Exception as error:  # an assertion, or the program's answer had no such form
+                failed += 1
+                word, note = "FAIL   ", f"{type(error).__name__}: {error}"
+                if args.v:
+                    traceback.print_exc()
+            print(f"{word} {function.__name__}: {function.__doc__}{f' ({note})' if note else ''}  {time.monotonic() - begin:.1f} s", flush=True)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
