@@ -128,7 +128,7 @@ inline constexpr std::size_t kRuntimeAnswerBytesMax = 16 * 1024 * 1024;  // of o
 inline constexpr std::size_t kRuntimesMax = 16;                   // sockets that are asked at once
 inline constexpr std::size_t kRunningExecsMax = 4096;             // execs whose FIFOs are open
 inline constexpr std::size_t kExecHoldersMax = 64;                // descriptors told of one exec
-inline constexpr std::size_t kDescriptorsPerProcessMax = 65'536;  // looked at for FIFOs
+inline constexpr std::size_t kFifoDescriptorsMax = 65'536;        // looked at for FIFOs
 inline constexpr std::size_t kSocketFilesMax = 4096;              // paths looked at
 inline constexpr std::size_t kProbesMax = 64;                     // listeners in one survey, all at once
 inline constexpr std::size_t kProbeAnswerBytesMax = 4096;         // of one request
@@ -138,6 +138,9 @@ inline constexpr std::size_t kProbeBodyBytesKept = 80;
 inline constexpr std::int64_t kLiveTickMs = 250;                  // how often time is told without packets; 4 wake-ups a second when idle
 inline constexpr std::size_t kLiveInputsMax = 64;                 // interfaces and rings of one run
 inline constexpr std::size_t kLivePacketsPerTurn = 2048;          // taken of one input before output is flushed; some 10 ms of decoding
+inline constexpr std::size_t kLiveSumsMax = 4096;                 // streams whose payload is being summed up for lines of text
+inline constexpr std::size_t kLiveWaitingMax = 1024;              // sessions whose processes are looked for again
+inline constexpr std::size_t kLivePortsMax = 200;                 // in one capture filter; beyond it all of TCP is captured
 inline constexpr std::size_t kLiveLastRounds = 4096;              // turns after the end, for what lies in a ring of 1 GiB
 
 // --- eBPF (procmap/bpf)
@@ -148,7 +151,8 @@ inline constexpr std::size_t kOwnersPerSocketMax = 4096;          // descriptors
 inline constexpr std::uint32_t kLifeRingBytes = 1024 * 1024;      // socket events: 8,000 of them
 inline constexpr std::uint32_t kProcessRingBytes = 1024 * 1024;   // process events: 700 starts
 inline constexpr std::size_t kLifeConnectionsMax = 65'536;        // known at once in the book, 400 bytes each; the oldest goes first
-inline constexpr std::size_t kLifeListenersMax = 16'384;
+inline constexpr std::size_t kLifeListenersMax = 4096;         // looked through one by one
+inline constexpr std::uint32_t kLifeWaitMs = 200;                 // an owner that is not known by then comes too late, or never
 
 // --- verdicts on listeners, and the graph
 inline constexpr std::size_t kVerdictPlacesMax = 64;              // addresses that one setting names

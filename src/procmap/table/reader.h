@@ -1,10 +1,10 @@
 // Makes the socket table of the node: every TCP, UDP and unix socket of every network namespace, its owners, and the
 // processes with their roles and containers.
 //
-// Order of methods: the scanner given (eBPF iter/task_file, one pass), else sock_diag (inet and unix with peers) and a walk
-// of /proc/*/fd, else the text of /proc/net. Under a root that is not the live node only the text files are read.
-// A reader keeps what it knows of processes and their descriptors from one read() to the next (by pid and start time) so that
-// a refresh with nothing new costs a fraction of the first map.
+// Order of methods: the scanner given (eBPF iter/task_file, one pass), else sock_diag (inet and unix with peers) and a
+// walk of /proc/*/fd, else the text of /proc/net. Under a root that is not the live node only the text files are read.
+// A reader keeps what it knows of processes and their descriptors from one read() to the next (by pid and start time)
+// so that a refresh with nothing new costs a fraction of the first map.
 #pragma once
 
 #include <memory>
@@ -18,10 +18,10 @@ namespace hopscope::procmap {
 
 struct ReaderOptions {
     HostRoot root;
-    SocketScanner* scanner = nullptr;   // borrowed; nullptr: none
-    bool all_net_namespaces = true;     // else only the one that we are in
+    SocketScanner* scanner = nullptr;  // borrowed; nullptr: none
+    bool all_net_namespaces = true;    // else only the one that we are in
     bool udp = true;
-    bool netlink = true;                // false: only /proc/net, as where the diag modules are missing
+    bool netlink = true;  // false: only /proc/net, as where the diag modules are missing
 };
 
 class TableReader {

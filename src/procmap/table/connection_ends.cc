@@ -1,0 +1,103 @@
+#include "procmap/table/connection_ends.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstring>
+#include <memory>
+#include <string>
+
+namespace hopscope::procmap {
+namespace {
+
+struct Question {
+    nlmsghdr header;
+    inet_diag_req_v2 body;
+};
+
+// An address as sock_diag has it: IPv4 in the first word.
+void put(const IpAddress& address, __be32 (&words)[4], bool v4) {
+    if (v4)
+        std::memcpy(&words[0], address.bytes.data() + 12, 4);
+    else
+        std::memcpy(&words[0], address.bytes.data(), 16);
+}
+
+// The inode in "socket:[4711]", 0 for anything else.
+std::uint64_t inode_of(std::string_view link) {
+    constexpr std::string_view kHead = "socket:[";
+    std::uint64_t inode = 0;
+    if (link.starts_with(kHead)) std::from_chars(link.data() + kHead.size(), link.data() + link.size(), inode);
+    return inode;
+}
+
+struct CloseDirectory {
+    void operator()(DIR* directory) const { ::closedir(directory); }
+};
+
+}  // namespace
+
+ConnectionEnds::ConnectionEnds(HostRoot root)
+    : root_(std::move(root)),
+      netlink_(::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG)) {}
+
+ConnectionEnds::~ConnectionEnds() {
+    if (netlink_ >= 0) ::close(netlink_);
+}
+
+std::uint64_t ConnectionEnds::socket(const Endpoint& local, const Endpoint& remote) {
+    if (netlink_ < 0) return 0;
+    const bool v4 = local.address.is_v4() && remote.address.is_v4();
+    Question question{};
+    question.header.nlmsg_len = sizeof question;
+    question.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+    question.header.nlmsg_flags = NLM_F_REQUEST;
+    question.body.sdiag_family = v4 ? AF_INET : AF_INET6;
+    question.body.sdiag_protocol = IPPROTO_TCP;
+    question.body.idiag_states = ~0U;
+    question.body.id.idiag_sport = htons(local.port);
+    question.body.id.idiag_dport = htons(remote.port);
+    put(local.address, question.body.id.idiag_src, v4);
+    put(remote.address, question.body.id.idiag_dst, v4);
+    question.body.id.idiag_cookie[0] = question.body.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+    if (::send(netlink_, &question, sizeof question, 0) != sizeof question) return 0;
+    // The kernel has answered when send(2) returns.
+    alignas(nlmsghdr) char answer[4096];
+    const ssize_t got = ::recv(netlink_, answer, sizeof answer, 0);
+    if (got < static_cast<ssize_t>(NLMSG_LENGTH(sizeof(inet_diag_msg)))) return 0;
+    nlmsghdr header{};
+    std::memcpy(&header, answer, sizeof header);
+    if (header.nlmsg_type != SOCK_DIAG_BY_FAMILY) return 0;  // ENOENT as an error message
+    inet_diag_msg message{};
+    std::memcpy(&message, answer + NLMSG_HDRLEN, sizeof message);
+    // Without a connection the kernel goes on to the listener.
+    if (message.idiag_state == TCP_LISTEN || message.id.idiag_dport != htons(remote.port)) return 0;
+    return message.idiag_inode;
+}
+
+std::optional<SocketOwner> ConnectionEnds::holder(std::uint64_t inode, std::span<const ProcessId> pids) const {
+    if (inode == 0) return std::nullopt;
+    for (const ProcessId& process : pids) {
+        const std::string folder = root_.path("/proc/" + std::to_string(process.pid) + "/fd");
+        const std::unique_ptr<DIR, CloseDirectory> directory(::opendir(folder.c_str()));
+        if (!directory) continue;  // ended, or not ours to see
+        while (const dirent* entry = ::readdir(directory.get())) {
+            char link[64];
+            const ssize_t size = ::readlinkat(::dirfd(directory.get()), entry->d_name, link, sizeof link);
+            if (size <= 0 || inode_of({link, static_cast<std::size_t>(size)}) != inode) continue;
+            SocketOwner owner{.process = process, .fd = 0};
+            std::from_chars(entry->d_name, entry->d_name + std::strlen(entry->d_name), owner.fd);
+            return owner;
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace hopscope::procmap

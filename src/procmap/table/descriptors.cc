@@ -1,0 +1,75 @@
+#include "procmap/table/descriptors.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstddef>
+#include <cstring>
+#include <string_view>
+
+#include "core/limits.h"
+#include "procmap/table/proc_path.h"
+
+namespace hopscope::procmap {
+namespace {
+
+constexpr std::string_view kSocketLink = "socket:[";
+
+// "socket:[12345]" → 12345; 0: something else.
+std::uint64_t socket_inode(std::string_view target) {
+    if (target.substr(0, kSocketLink.size()) != kSocketLink) return 0;
+    std::uint64_t inode = 0;
+    std::from_chars(target.data() + kSocketLink.size(), target.data() + target.size(), inode);
+    return inode;
+}
+
+}  // namespace
+
+Walk walk_descriptors(int proc, std::uint32_t pid, std::vector<HeldSocket>& out) {
+    out.clear();
+    const int directory = ::openat(proc, ProcPath(pid, "fd").text(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0) return errno == EACCES || errno == EPERM ? Walk::denied : Walk::gone;
+    Walk walk = Walk::whole;
+    std::size_t looked_at = 0;
+    // getdents64 itself: readdir(3) would allocate 32 KiB for each process.
+    alignas(dirent64) std::array<char, 32 * 1024> entries;
+    while (walk == Walk::whole && looked_at < limits::kDescriptorsPerProcessMax) {
+        const long got = ::syscall(SYS_getdents64, directory, entries.data(), entries.size());
+        if (got < 0) walk = errno == EACCES || errno == EPERM ? Walk::denied : Walk::gone;
+        if (got <= 0) break;
+        for (long at = 0; at < got;) {
+            const char* entry = entries.data() + at;
+            std::uint16_t length;
+            std::memcpy(&length, entry + offsetof(dirent64, d_reclen), sizeof length);
+            at += length;
+            const char* name = entry + offsetof(dirent64, d_name);
+            if (name[0] < '0' || name[0] > '9') continue;
+            ++looked_at;
+            std::array<char, 32> target;  // a longer one is no socket
+            const ssize_t size = ::readlinkat(directory, name, target.data(), target.size());
+            if (size < 0 && (errno == EACCES || errno == EPERM)) walk = Walk::denied;
+            if (size <= 0) continue;
+            const std::uint64_t inode = socket_inode({target.data(), static_cast<std::size_t>(size)});
+            if (inode == 0) continue;
+            std::uint32_t fd = 0;
+            std::from_chars(name, name + std::strlen(name), fd);
+            out.push_back({inode, fd});
+        }
+    }
+    ::close(directory);
+    return walk;
+}
+
+std::uint64_t count_descriptors(int proc, std::uint32_t pid) {
+    struct stat status {};
+    if (::fstatat(proc, ProcPath(pid, "fd").text(), &status, 0) != 0) return 0;
+    return static_cast<std::uint64_t>(status.st_size);
+}
+
+}  // namespace hopscope::procmap

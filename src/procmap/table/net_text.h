@@ -1,0 +1,17 @@
+// The text files of /proc/net: tcp, tcp6, udp, udp6 and unix (proc(5)). The last resort, and what fake trees hold.
+//
+// Addresses are printed as numbers in the byte order of the machine that wrote the file; read here as of this machine.
+// /proc/net/unix tells no peer and no file numbers. A line that is not of this form is passed over.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "core/socket_table.h"
+
+namespace hopscope::procmap {
+
+void take_inet_text(std::string_view text, Transport transport, std::uint64_t net_namespace, std::vector<Socket>& out);
+void take_unix_text(std::string_view text, std::uint64_t net_namespace, std::vector<Socket>& out);
+
+}  // namespace hopscope::procmap

@@ -1,0 +1,133 @@
+#include "procmap/table/process_book.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <utility>
+
+#include "core/limits.h"
+#include "procmap/table/proc_path.h"
+
+namespace hopscope::procmap {
+namespace {
+
+constexpr std::uint64_t kYoungSeconds = 10;  // a process that was forked to run another program has done it by then
+
+// Ticks since boot, as field 22 of /proc/PID/stat counts them, so long ago.
+std::uint64_t ticks_ago(std::uint64_t seconds) {
+    timespec now{};
+    ::clock_gettime(CLOCK_BOOTTIME, &now);
+    const auto up = static_cast<std::uint64_t>(now.tv_sec);
+    return up <= seconds ? 0 : (up - seconds) * static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+}
+
+std::vector<std::uint32_t> pids_in(const std::vector<std::string>& names) {
+    std::vector<std::uint32_t> pids;
+    for (const std::string& name : names) {
+        std::uint32_t pid = 0;
+        const char* end = name.data() + name.size();
+        if (std::from_chars(name.data(), end, pid).ptr == end && pid != 0) pids.push_back(pid);
+    }
+    std::sort(pids.begin(), pids.end());
+    return pids;
+}
+
+}  // namespace
+
+ProcessBook::ProcessBook(const HostRoot& root) : root_(&root), programs_(root) {}
+
+ProcessBook::~ProcessBook() {
+    if (proc_ >= 0) ::close(proc_);
+}
+
+Status ProcessBook::refresh(bool everything) {
+    if (proc_ < 0) proc_ = ::open(root_->path("/proc").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (proc_ < 0)
+        return unexpected(Error{.doing = "cannot open",
+                                .subject = root_->path("/proc"),
+                                .why = std::strerror(errno),
+                                .errno_value = errno});
+    const auto names = root_->list("/proc");
+    if (!names) return unexpected(names.error());
+    std::vector<std::uint32_t> pids = pids_in(*names);
+    cut_ = pids.size() > limits::kProcessesMax;
+    if (cut_) pids.resize(limits::kProcessesMax);
+    ++round_;
+    young_since_ticks_ = ticks_ago(kYoungSeconds);
+    std::vector<KnownProcess> now;
+    now.reserve(pids.size());
+    auto before = processes_.begin();
+    for (const std::uint32_t pid : pids) {
+        while (before != processes_.end() && before->facts.process.id.pid < pid) ++before;
+        const bool known = before != processes_.end() && before->facts.process.id.pid == pid;
+        take_pid(pid, known ? &*before : nullptr, everything || !root_->is_live(), now);
+    }
+    processes_ = std::move(now);
+    return Done{};
+}
+
+bool ProcessBook::read_facts(std::uint32_t pid, ProcessFacts& out) {
+    if (!read_process(proc_, pid, !root_->is_live(), out)) return false;
+    programs_.judge(out);
+    // Of the node's parts and of containers only: reading it for all would cost as much as their names.
+    if (out.process.role != ProcessRole::unknown || !root_->is_live())
+        out.process.pid_namespace = read_namespace(proc_, pid, "ns/pid");
+    return true;
+}
+
+void ProcessBook::take_pid(std::uint32_t pid, KnownProcess* before, bool everything, std::vector<KnownProcess>& out) {
+    struct stat status {};
+    if (::fstatat(proc_, ProcPath(pid, "").text(), &status, 0) != 0) return;  // gone
+    const std::int64_t changed_ns = std::int64_t{status.st_ctim.tv_sec} * 1'000'000'000 + status.st_ctim.tv_nsec;
+    const bool same =
+        before != nullptr && before->directory_inode == status.st_ino && before->directory_changed_ns == changed_ns;
+    if (same && !everything && before->facts.process.uid == status.st_uid &&
+        before->facts.process.id.start_ticks < young_since_ticks_) {
+        KnownProcess& kept = out.emplace_back(std::move(*before));
+        if (kept.facts.is_kernel_thread || kept.held.empty()) return;
+        kept.descriptors_now = count_descriptors(proc_, pid);
+        if (kept.descriptors_now == kept.descriptors) return;
+        ProcessFacts fresh;
+        if (read_facts(pid, fresh)) kept.facts = std::move(fresh);
+        return;
+    }
+    KnownProcess next;
+    if (!read_facts(pid, next.facts)) return;
+    next.directory_inode = status.st_ino;
+    next.directory_changed_ns = changed_ns;
+    if (before != nullptr && before->facts.process.id == next.facts.process.id) {
+        next.held = std::move(before->held);
+        next.walk = before->walk;
+        next.walked_round = before->walked_round;
+        next.descriptors = before->descriptors;
+        next.descriptors_now = count_descriptors(proc_, pid);
+    }
+    out.push_back(std::move(next));
+}
+
+void ProcessBook::recount() {
+    for (KnownProcess& process : processes_)
+        if (!process.facts.is_kernel_thread && process.held.empty() && process.walked_round != round_)
+            process.descriptors_now = count_descriptors(proc_, process.facts.process.id.pid);
+}
+
+void ProcessBook::walk(bool everything) {
+    for (KnownProcess& process : processes_) {
+        if (process.facts.is_kernel_thread || process.walked_round == round_) continue;
+        const bool changed = process.walk == Walk::none || process.descriptors_now != process.descriptors;
+        if (!everything && !changed) continue;
+        const std::uint32_t pid = process.facts.process.id.pid;
+        // Counted before: a descriptor that is opened meanwhile makes the next look walk again.
+        process.descriptors = process.descriptors_now = count_descriptors(proc_, pid);
+        process.walk = walk_descriptors(proc_, pid, process.held);
+        process.walked_round = round_;
+    }
+}
+
+}  // namespace hopscope::procmap

@@ -1,0 +1,59 @@
+// The processes of the node, kept from one look to the next.
+//
+// A process is the same as before when the kernel shows the same inode for /proc/PID (it is bound to that very process,
+// not to its number). What may change during its life (arguments and name by exec, cgroup) is read again for processes
+// that are young or whose number of open descriptors changed, and for all when refresh() is told so.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/result.h"
+#include "procmap/table/descriptors.h"
+#include "procmap/table/process_facts.h"
+#include "procmap/table/programs.h"
+
+namespace hopscope::procmap {
+
+struct KnownProcess {
+    ProcessFacts facts;
+    std::uint64_t directory_inode = 0;
+    std::int64_t directory_changed_ns = 0;
+    std::uint64_t descriptors = 0;      // open at the last walk; 0: the kernel does not tell
+    std::uint64_t descriptors_now = 0;  // at this look, where it was asked
+    std::uint64_t walked_round = 0;     // the look at which `held` was read
+    Walk walk = Walk::none;
+    std::vector<HeldSocket> held;
+};
+
+class ProcessBook {
+public:
+    explicit ProcessBook(const HostRoot& root);
+    ~ProcessBook();
+    ProcessBook(const ProcessBook&) = delete;
+    ProcessBook& operator=(const ProcessBook&) = delete;
+
+    Status refresh(bool everything);
+    // Descriptors of the processes whose number of descriptors changed. `everything`: of all not walked in this look.
+    void walk(bool everything);
+    // Asks the number of descriptors of processes without sockets too: somewhere a socket was opened.
+    void recount();
+
+    [[nodiscard]] std::vector<KnownProcess>& processes() { return processes_; }  // by pid
+    [[nodiscard]] int proc() const { return proc_; }
+    [[nodiscard]] bool is_cut() const { return cut_; }  // there were more than limits::kProcessesMax
+
+private:
+    bool read_facts(std::uint32_t pid, ProcessFacts& out);
+    void take_pid(std::uint32_t pid, KnownProcess* before, bool everything, std::vector<KnownProcess>& out);
+
+    const HostRoot* root_;
+    Programs programs_;
+    int proc_ = -1;
+    bool cut_ = false;
+    std::uint64_t round_ = 0;
+    std::uint64_t young_since_ticks_ = 0;
+    std::vector<KnownProcess> processes_;
+};
+
+}  // namespace hopscope::procmap

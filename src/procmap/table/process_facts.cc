@@ -1,0 +1,150 @@
+#include "procmap/table/process_facts.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <climits>
+#include <string>
+
+#include "core/limits.h"
+#include "procmap/table/cgroup_path.h"
+#include "procmap/table/proc_path.h"
+
+namespace hopscope::procmap {
+namespace {
+
+constexpr std::uint64_t kKernelThreadFlag = 0x00200000;  // PF_KTHREAD, include/linux/sched.h
+constexpr std::size_t kStatFieldStart = 22, kStatFieldFlags = 9, kStatFieldParent = 4;  // proc(5)
+
+// Up to out.size() bytes; -1 and errno. O_NONBLOCK: in a foreign tree the name may be a FIFO.
+template <std::size_t N>
+ssize_t read_small(int proc, std::uint32_t pid, std::string_view file, std::array<char, N>& out) {
+    const int fd =
+        ::openat(proc, ProcPath(pid, file).text(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
+    if (fd < 0) return -1;
+    std::size_t used = 0;
+    while (used < N) {
+        const ssize_t got = ::read(fd, out.data() + used, N - used);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) break;
+        used += static_cast<std::size_t>(got);
+        if (used < N && used % 4096 != 0) break;  // files of /proc come in whole pages; a short read was the last
+    }
+    ::close(fd);
+    return static_cast<ssize_t>(used);
+}
+
+bool is_denied(int error) { return error == EACCES || error == EPERM; }
+
+void take_arguments(std::string_view bytes, std::vector<Untrusted>& out) {
+    while (!bytes.empty() && out.size() < limits::kCommandLineArgumentsMax) {
+        const std::size_t end = std::min(bytes.find('\0'), bytes.size());
+        out.emplace_back(bytes.substr(0, end));
+        bytes.remove_prefix(std::min(end + 1, bytes.size()));
+    }
+}
+
+// The second number of "Uid:\t0\t0\t0\t0": the effective one.
+std::uint32_t effective_user(std::string_view status) {
+    const std::size_t line = status.find("\nUid:");
+    if (line == std::string_view::npos) return 0;
+    std::string_view rest = status.substr(line + 5);
+    std::uint32_t user = 0;
+    for (int field = 0; field < 2; ++field) {
+        const std::size_t start = rest.find_first_of("0123456789");
+        if (start == std::string_view::npos) return user;
+        rest.remove_prefix(start);
+        const char* end = std::from_chars(rest.data(), rest.data() + rest.size(), user).ptr;
+        rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+    }
+    return user;
+}
+
+}  // namespace
+
+bool parse_stat(std::string_view line, ProcessFacts& out) {
+    // The name may hold anything, parentheses and line ends included: it ends at the last ')'.
+    const std::size_t open = line.find('('), close = line.rfind(')');
+    if (open == std::string_view::npos || close == std::string_view::npos || close < open) return false;
+    std::uint32_t pid = 0;
+    std::from_chars(line.data(), line.data() + open, pid);
+    if (pid == 0) return false;
+    std::uint64_t start = 0, flags = 0, parent = 0;
+    std::size_t at = close + 1;
+    for (std::size_t field = 3; field <= kStatFieldStart; ++field) {
+        at = line.find_first_not_of(' ', at);
+        if (at == std::string_view::npos) return false;
+        const std::size_t end = std::min(line.find(' ', at), line.size());
+        std::uint64_t* wanted = field == kStatFieldParent  ? &parent
+                                : field == kStatFieldFlags ? &flags
+                                : field == kStatFieldStart ? &start
+                                                           : nullptr;
+        if (wanted != nullptr && std::from_chars(line.data() + at, line.data() + end, *wanted).ec != std::errc{})
+            return false;
+        at = end;
+    }
+    out.process.id = {pid, start};
+    out.process.parent_pid = static_cast<std::uint32_t>(parent);
+    out.process.comm = Untrusted(line.substr(open + 1, close - open - 1));
+    out.is_kernel_thread = (flags & kKernelThreadFlag) != 0;
+    return true;
+}
+
+std::uint64_t read_namespace(int proc, std::uint32_t pid, std::string_view file, bool* denied) {
+    std::array<char, 64> target;
+    const ssize_t size = ::readlinkat(proc, ProcPath(pid, file).text(), target.data(), target.size());
+    if (size < 0 && denied != nullptr) *denied = is_denied(errno);
+    if (size <= 0) return 0;
+    const std::string_view text(target.data(), static_cast<std::size_t>(size));
+    const std::size_t bracket = text.find('[');
+    std::uint64_t inode = 0;
+    if (bracket != std::string_view::npos) std::from_chars(text.data() + bracket + 1, text.data() + text.size(), inode);
+    return inode;
+}
+
+bool read_process(int proc, std::uint32_t pid, bool owner_from_status, ProcessFacts& out) {
+    out = {};
+    std::array<char, 4096> small;
+    ssize_t got = read_small(proc, pid, "stat", small);
+    if (got <= 0 || !parse_stat({small.data(), static_cast<std::size_t>(got)}, out)) return false;
+    Process& process = out.process;
+    process.id.pid = pid;
+    if (owner_from_status) {
+        got = read_small(proc, pid, "status", small);
+        if (got > 0) process.uid = effective_user({small.data(), static_cast<std::size_t>(got)});
+    } else {
+        struct stat status {};
+        if (::fstatat(proc, ProcPath(pid, "").text(), &status, 0) != 0) return false;
+        process.uid = status.st_uid;
+    }
+    if (out.is_kernel_thread) return true;  // no executable, no arguments, no descriptors
+
+    std::array<char, PATH_MAX> link;
+    got = ::readlinkat(proc, ProcPath(pid, "exe").text(), link.data(), link.size());
+    if (got > 0) process.exe = Untrusted({link.data(), static_cast<std::size_t>(got)});
+    out.exe_denied = got < 0 && is_denied(errno);
+
+    std::array<char, limits::kCommandLineBytesMax> large;
+    got = read_small(proc, pid, "cmdline", large);
+    if (got > 0) take_arguments({large.data(), static_cast<std::size_t>(got)}, process.cmdline);
+
+    std::array<char, limits::kCgroupFileBytesMax> lines;
+    got = read_small(proc, pid, "cgroup", lines);
+    if (got > 0) {
+        const std::string_view path = telling_cgroup({lines.data(), static_cast<std::size_t>(got)});
+        process.cgroup = Untrusted(path);
+        CgroupNames names = names_of_cgroup(path);
+        process.container_id = Untrusted(names.container_id);
+        process.pod_uid = Untrusted(names.pod_uid);
+        out.is_monitor = names.is_monitor;
+    }
+    process.net_namespace = read_namespace(proc, pid, "ns/net", &out.namespace_denied);
+    return true;
+}
+
+}  // namespace hopscope::procmap

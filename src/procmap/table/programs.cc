@@ -1,0 +1,93 @@
+#include "procmap/table/programs.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "core/limits.h"
+
+namespace hopscope::procmap {
+namespace {
+
+constexpr std::size_t kProgramTextBytes = 64 * 1024;  // of a fake tree's stand-in for a program
+
+bool is_deleted(const std::string& exe) {
+    constexpr std::string_view kSuffix = " (deleted)";  // the name may now stand for another file
+    return exe.size() >= kSuffix.size() && exe.compare(exe.size() - kSuffix.size(), kSuffix.size(), kSuffix) == 0;
+}
+
+}  // namespace
+
+const Program* Programs::look(const std::string& path, bool search_texts, int& error) {
+    const auto opened = root_->open(path);
+    if (!opened) {
+        error = opened.error().errno_value;
+        return nullptr;
+    }
+    const int fd = *opened;
+    struct stat status {};
+    const Program* program = nullptr;
+    if (::fstat(fd, &status) == 0) {
+        const FileKey key{.device = status.st_dev,
+                          .inode = status.st_ino,
+                          .size_bytes = static_cast<std::uint64_t>(status.st_size),
+                          .modified_ns = std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec,
+                          .changed_ns = std::int64_t{status.st_ctim.tv_sec} * 1'000'000'000 + status.st_ctim.tv_nsec +
+                                        (search_texts ? 1 : 0)};
+        auto found = known_.find(key);
+        if (found == known_.end()) {
+            if (known_.size() >= limits::kProgramVerdictsMax) known_.clear();
+            Program read = read_program(fd, search_texts);
+            if (read.kind == Program::Kind::not_elf && !root_->is_live())
+                if (const auto text = root_->read(path, kProgramTextBytes)) read = program_from_text(*text);
+            found = known_.emplace(key, std::move(read)).first;
+        }
+        program = &found->second;
+    }
+    ::close(fd);
+    return program;
+}
+
+void Programs::judge(ProcessFacts& facts) {
+    Process& process = facts.process;
+    const bool named = is_named_like_component(process);
+    const std::string memo = process.exe.raw() + '\0' + process.container_id.raw();
+    const Program unread;
+    ProgramSource source;
+    if (!facts.is_kernel_thread && !facts.exe_denied && (named || !dull_.contains(memo))) {
+        int error = 0;
+        const Program* program = look("/proc/" + std::to_string(process.id.pid) + "/exe", named, error);
+        if (program != nullptr) {
+            source.kind = ProgramSource::Kind::executable;
+            give_role(process, *program, source, facts.is_monitor);
+            const bool nobody = process.role == ProcessRole::unknown || process.role == ProcessRole::in_container;
+            if (nobody && !named && !process.exe.empty() && !is_deleted(process.exe.raw())) {
+                if (dull_.size() >= limits::kProgramVerdictsMax) dull_.clear();
+                dull_.insert(memo);
+            }
+            return;
+        }
+        facts.exe_denied = error == EACCES || error == EPERM;
+        source.why_not = std::strerror(error);
+    } else if (facts.exe_denied) {
+        source.why_not = std::strerror(EACCES);
+    }
+    // An ordinary user may not look at another's executable. What a root process calls itself by is weaker, but no
+    // ordinary user can make one lie.
+    if (named && facts.exe_denied && process.uid == 0 && !process.cmdline.empty() && process.container_id.empty()) {
+        const std::string& first = process.cmdline.front().raw();
+        int error = 0;
+        if (!first.empty() && first.front() == '/')
+            if (const Program* program = look(first, true, error)) {
+                source.kind = ProgramSource::Kind::first_argument;
+                give_role(process, *program, source, facts.is_monitor);
+                return;
+            }
+    }
+    give_role(process, unread, source, facts.is_monitor);
+}
+
+}  // namespace hopscope::procmap

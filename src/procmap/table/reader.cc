@@ -1,0 +1,286 @@
+#include "procmap/table/reader.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "core/limits.h"
+#include "procmap/table/namespaces.h"
+#include "procmap/table/process_book.h"
+
+namespace hopscope::procmap {
+namespace {
+
+// A descriptor that was passed to another process, or closed and replaced by another one, is seen at the latest after
+// so many reads.
+constexpr std::uint64_t kReadsPerFullWalk = 10;
+constexpr std::size_t kPidsPerNamespace = 16;  // tried until one still lives
+
+Timestamp now() {
+    timespec time{};
+    ::clock_gettime(CLOCK_REALTIME, &time);
+    return {std::int64_t{time.tv_sec} * kNanosecondsPerSecond + time.tv_nsec};
+}
+
+struct Held {
+    std::uint64_t inode;
+    SocketOwner owner;
+    auto operator<=>(const Held&) const = default;
+};
+
+bool is_unix(const Socket& socket) { return socket.transport != Transport::tcp && socket.transport != Transport::udp; }
+
+std::string count_of(std::uint64_t part, std::uint64_t all, const char* what) {
+    return std::to_string(part) + " of " + std::to_string(all) + " " + what;
+}
+
+// What the scanner knows of a socket and the kernel's other answer does not.
+void complete(Socket& socket, Socket& scanned) {
+    if (socket.unix_local.path.empty()) socket.unix_local.path = std::move(scanned.unix_local.path);
+    if (socket.unix_peer_inode == 0) socket.unix_peer_inode = scanned.unix_peer_inode;
+    if (socket.file_inode == 0) {
+        socket.file_device = scanned.file_device;
+        socket.file_inode = scanned.file_inode;
+    }
+}
+
+}  // namespace
+
+struct TableReader::State {
+    explicit State(ReaderOptions given) : options(std::move(given)), book(options.root) {}
+
+    ReaderOptions options;
+    ProcessBook book;
+    std::uint64_t reads = 0;
+    // Sockets of which a walk over everything found no owner: sockets of the kernel, or of processes that we may not
+    // look into. They are no reason to walk again.
+    std::unordered_set<std::uint64_t> ownerless;
+
+    Result<SocketTable> read();
+    void read_sockets(NamespaceSockets& out);
+    std::vector<Held> owners_by_walk(const std::vector<Socket>& sockets, bool everything);
+    std::vector<Held> held_by_all();
+    std::vector<Held> owners_by_scan(std::vector<Socket>& scanned, std::vector<Socket>& sockets);
+    void prove_by_sockets(SocketTable& table);
+    void tell_limits(SocketTable& table, const NamespaceSockets& spaces, bool scanned);
+};
+
+void TableReader::State::read_sockets(NamespaceSockets& out) {
+    const HostRoot& root = options.root;
+    std::map<std::uint64_t, NetNamespace> spaces;
+    std::uint64_t without_namespace = 0;
+    for (const KnownProcess& known : book.processes()) {
+        if (known.facts.is_kernel_thread) continue;
+        const Process& process = known.facts.process;
+        if (process.net_namespace == 0 && root.is_live()) {
+            without_namespace += known.facts.namespace_denied ? 1 : 0;
+            continue;
+        }
+        if (spaces.size() >= limits::kNetNamespacesMax && !spaces.contains(process.net_namespace)) continue;
+        NetNamespace& space = spaces[process.net_namespace];
+        space.inode = process.net_namespace;
+        if (space.pids.size() < kPidsPerNamespace) space.pids.push_back(process.id.pid);
+    }
+    if (!root.is_live()) {
+        // The namespace of the first process is the node's own.
+        const std::uint64_t first = book.processes().empty() ? 0 : book.processes().front().facts.process.net_namespace;
+        if (spaces.empty()) spaces[first];
+        for (const auto& [inode, space] : spaces)
+            if (options.all_net_namespaces || inode == first)
+                read_text_namespace(root, space, inode == first, options.udp, out);
+        return;
+    }
+    const std::uint64_t own = own_net_namespace();
+    read_own_namespace(root, own, options.netlink, options.udp, out);
+    if (!options.all_net_namespaces) return;
+    spaces.erase(own);
+    std::vector<NetNamespace> others;
+    for (auto& [inode, space] : spaces) others.push_back(std::move(space));
+    read_other_namespaces(root, others, options.netlink, options.udp, out);
+    if (without_namespace > 0)
+        out.limits.push_back("the network namespaces of " + std::to_string(without_namespace) +
+                             " processes are unknown, and with them the sockets there: need CAP_SYS_PTRACE");
+}
+
+std::vector<Held> TableReader::State::held_by_all() {
+    std::vector<Held> held;
+    for (const KnownProcess& known : book.processes())
+        for (const HeldSocket& socket : known.held) held.push_back({socket.inode, {known.facts.process.id, socket.fd}});
+    std::sort(held.begin(), held.end());
+    return held;
+}
+
+std::vector<Held> TableReader::State::owners_by_walk(const std::vector<Socket>& sockets, bool everything) {
+    book.walk(everything);
+    std::vector<Held> held = held_by_all();
+    const auto unknown = [&] {
+        return std::any_of(sockets.begin(), sockets.end(), [&](const Socket& socket) {
+            if (socket.inode == 0 || ownerless.contains(socket.inode)) return false;
+            const auto found = std::lower_bound(held.begin(), held.end(), socket.inode,
+                                                [](const Held& one, std::uint64_t inode) { return one.inode < inode; });
+            return found == held.end() || found->inode != socket.inode;
+        });
+    };
+    if (!everything && unknown()) {
+        book.recount();
+        book.walk(false);
+        held = held_by_all();
+        if (unknown()) {
+            book.walk(true);
+            held = held_by_all();
+            everything = true;
+        }
+    }
+    if (everything) {
+        ownerless.clear();
+        auto at = held.begin();
+        std::vector<std::uint64_t> inodes;
+        inodes.reserve(sockets.size());
+        for (const Socket& socket : sockets)
+            if (socket.inode != 0) inodes.push_back(socket.inode);
+        std::sort(inodes.begin(), inodes.end());
+        for (const std::uint64_t inode : inodes) {
+            while (at != held.end() && at->inode < inode) ++at;
+            if (at == held.end() || at->inode != inode) ownerless.insert(inode);
+        }
+    }
+    return held;
+}
+
+std::vector<Held> TableReader::State::owners_by_scan(std::vector<Socket>& scanned, std::vector<Socket>& sockets) {
+    std::unordered_map<std::uint64_t, Socket*> by_inode;
+    by_inode.reserve(scanned.size());
+    std::vector<Held> held;
+    std::unordered_map<std::uint32_t, ProcessId> ids;
+    for (const KnownProcess& known : book.processes()) ids.emplace(known.facts.process.id.pid, known.facts.process.id);
+    for (Socket& socket : scanned) {
+        for (const SocketOwner& owner : socket.owners)
+            if (const auto found = ids.find(owner.process.pid); found != ids.end())
+                held.push_back({socket.inode, {found->second, owner.fd}});
+        socket.owners.clear();
+        if (socket.inode != 0) by_inode.emplace(socket.inode, &socket);
+    }
+    for (Socket& socket : sockets) {
+        const auto found = by_inode.find(socket.inode);
+        if (socket.inode == 0 || found == by_inode.end()) continue;
+        complete(socket, *found->second);
+        by_inode.erase(found);
+    }
+    // Opened since, or of a namespace that we cannot enter.
+    for (Socket& socket : scanned)
+        if (by_inode.contains(socket.inode) && by_inode[socket.inode] == &socket &&
+            (options.udp || socket.transport != Transport::udp) && sockets.size() < limits::kSocketsMax)
+            sockets.push_back(std::move(socket));
+    std::sort(held.begin(), held.end());
+    held.erase(std::unique(held.begin(), held.end()), held.end());
+    return held;
+}
+
+// Sockets at the places where a role has them are further proof of it.
+void TableReader::State::prove_by_sockets(SocketTable& table) {
+    std::map<std::uint32_t, std::vector<std::string>> paths;
+    for (const Socket& socket : table.sockets)
+        if (is_unix(socket) && socket.state == SocketState::listen && !socket.unix_local.path.empty())
+            for (const SocketOwner& owner : socket.owners) {
+                std::vector<std::string>& known = paths[owner.process.pid];
+                if (std::find(known.begin(), known.end(), socket.unix_local.path) == known.end())
+                    known.push_back(socket.unix_local.path);
+            }
+    for (Process& process : table.processes) {
+        if (process.role == ProcessRole::unknown || process.role == ProcessRole::in_container) continue;
+        if (const auto found = paths.find(process.id.pid); found != paths.end())
+            add_socket_proof(process, found->second);
+    }
+}
+
+void TableReader::State::tell_limits(SocketTable& table, const NamespaceSockets& spaces, bool scanned) {
+    std::uint64_t with_inode = 0;
+    for (const Socket& socket : table.sockets) {
+        if (socket.inode == 0) continue;
+        ++with_inode;
+        if (socket.owners.empty()) ++table.owners_unknown;
+    }
+    const auto denied = std::count_if(book.processes().begin(), book.processes().end(),
+                                      [](const KnownProcess& known) { return known.walk == Walk::denied; });
+    if (table.owners_unknown > 0) {
+        const std::string sentence =
+            "cannot name the owner of " + count_of(table.owners_unknown, with_inode, "sockets: ");
+        if (denied > 0 && !scanned)
+            table.limits.push_back(sentence + "need CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
+        else
+            table.limits.push_back(
+                sentence + "they belong to the kernel, to a process of another pid namespace, or are on their way");
+    } else if (denied > 0 && !scanned) {
+        table.limits.push_back("some sockets may have further owners: the descriptors of " + std::to_string(denied) +
+                               " processes are not readable, need CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
+    }
+    if (spaces.not_entered > 0)
+        table.limits.push_back("cannot enter " + std::to_string(spaces.not_entered) +
+                               " network namespaces, peers of unix sockets there are unknown: need CAP_SYS_ADMIN");
+    if (spaces.not_read > 0)
+        table.limits.push_back("the sockets of " + std::to_string(spaces.not_read) +
+                               " network namespaces cannot be read: need CAP_SYS_ADMIN");
+    if (spaces.peers_unknown && spaces.not_entered == 0)
+        table.limits.emplace_back(
+            "the peers of unix sockets are unknown: /proc/net/unix does not tell them, the kernel module unix_diag "
+            "would");
+    if (book.is_cut())
+        table.limits.push_back("only the first " + std::to_string(limits::kProcessesMax) + " processes were looked at");
+    if (table.sockets.size() >= limits::kSocketsMax)
+        table.limits.push_back("only the first " + std::to_string(limits::kSocketsMax) + " sockets were taken");
+    for (const std::string& sentence : spaces.limits) table.limits.push_back(sentence);
+}
+
+Result<SocketTable> TableReader::State::read() {
+    const bool everything = reads % kReadsPerFullWalk == 0;
+    SocketTable table;
+    table.at = now();
+    std::vector<Socket> scanned;
+    bool use_scan = options.scanner != nullptr && options.root.is_live();
+    if (use_scan) {
+        auto result = options.scanner->scan();
+        use_scan = result.has_value();
+        if (use_scan)
+            scanned = std::move(*result);
+        else
+            table.limits.push_back("the kernel's socket iterator failed (" + result.error().why +
+                                   "): descriptors are read from /proc instead");
+    }
+    Status listed = book.refresh(everything);
+    NamespaceSockets spaces;
+    read_sockets(spaces);
+    if (!listed) {
+        if (spaces.sockets.empty() && scanned.empty()) return unexpected(std::move(listed.error()));
+        table.limits.push_back("no process can be named: cannot list /proc (" + listed.error().why + ")");
+    }
+    table.sockets = std::move(spaces.sockets);
+    const std::vector<Held> held =
+        use_scan ? owners_by_scan(scanned, table.sockets) : owners_by_walk(table.sockets, everything);
+    for (Socket& socket : table.sockets) {
+        if (socket.inode == 0) continue;
+        auto at = std::lower_bound(held.begin(), held.end(), socket.inode,
+                                   [](const Held& one, std::uint64_t inode) { return one.inode < inode; });
+        for (; at != held.end() && at->inode == socket.inode; ++at) socket.owners.push_back(at->owner);
+    }
+    table.processes.reserve(book.processes().size());
+    for (const KnownProcess& known : book.processes()) table.processes.push_back(known.facts.process);
+    prove_by_sockets(table);
+    table.method = use_scan                                   ? "iter/task_file + sock_diag"
+                   : spaces.used_netlink && !spaces.used_text ? "sock_diag + /proc/*/fd"
+                   : spaces.used_netlink                      ? "sock_diag and /proc/net + /proc/*/fd"
+                                                              : "/proc/net + /proc/*/fd";
+    tell_limits(table, spaces, use_scan);
+    ++reads;
+    return table;
+}
+
+TableReader::TableReader(ReaderOptions options) : state_(std::make_unique<State>(std::move(options))) {}
+TableReader::~TableReader() = default;
+
+Result<SocketTable> TableReader::read() { return state_->read(); }
+
+}  // namespace hopscope::procmap

@@ -1,0 +1,198 @@
+#include "procmap/table/sock_diag.h"
+
+#include <arpa/inet.h>
+#include <libmnl/libmnl.h>
+#include <linux/inet_diag.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/sysmacros.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "core/limits.h"
+
+namespace hopscope::procmap {
+namespace {
+
+constexpr std::size_t kAnswerBytes = 64 * 1024;  // the kernel fills up to 32 KiB of one read; more costs nothing
+constexpr int kAttemptsMax = 3;                  // of a dump that sockets changed under
+
+struct Taking {
+    std::vector<Socket>* out;
+    std::uint64_t net_namespace;
+    Transport transport;
+};
+
+template <typename T>
+const T* payload(const nlmsghdr* message) {
+    return mnl_nlmsg_get_payload_len(message) >= sizeof(T) ? static_cast<const T*>(mnl_nlmsg_get_payload(message))
+                                                           : nullptr;
+}
+
+Endpoint endpoint(unsigned family, const __be32* address, __be16 port) {
+    std::array<std::uint8_t, 16> bytes;
+    std::memcpy(bytes.data(), address, bytes.size());
+    return {family == AF_INET ? IpAddress::v4(bytes.data()) : IpAddress::v6(bytes.data()), ntohs(port)};
+}
+
+int take_inet(const nlmsghdr* header, void* data) {
+    Taking& taking = *static_cast<Taking*>(data);
+    const auto* message = payload<inet_diag_msg>(header);
+    if (message == nullptr || taking.out->size() >= limits::kSocketsMax) return MNL_CB_OK;
+    Socket& socket = taking.out->emplace_back();
+    socket.transport = taking.transport;
+    socket.state = state_of_number(message->idiag_state);
+    socket.inode = message->idiag_inode;
+    socket.net_namespace = taking.net_namespace;
+    socket.local = endpoint(message->idiag_family, message->id.idiag_src, message->id.idiag_sport);
+    socket.remote = endpoint(message->idiag_family, message->id.idiag_dst, message->id.idiag_dport);
+    socket.receive_queue_bytes = message->idiag_rqueue;
+    socket.send_queue_bytes = message->idiag_wqueue;
+    return MNL_CB_OK;
+}
+
+int take_unix(const nlmsghdr* header, void* data) {
+    Taking& taking = *static_cast<Taking*>(data);
+    const auto* message = payload<unix_diag_msg>(header);
+    if (message == nullptr || taking.out->size() >= limits::kSocketsMax) return MNL_CB_OK;
+    Socket& socket = taking.out->emplace_back();
+    socket.transport = message->udiag_type == SOCK_DGRAM       ? Transport::unix_dgram
+                       : message->udiag_type == SOCK_SEQPACKET ? Transport::unix_seqpacket
+                                                               : Transport::unix_stream;
+    socket.state = state_of_number(message->udiag_state);
+    socket.inode = message->udiag_ino;
+    socket.net_namespace = taking.net_namespace;
+    socket.unix_local.inode = message->udiag_ino;
+    // mnl_attr_for_each, which C++ cannot compile.
+    const auto* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(header));
+    const auto* attribute = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(header, sizeof *message));
+    const auto left = [&] {
+        return static_cast<int>(end - static_cast<const char*>(static_cast<const void*>(attribute)));
+    };
+    for (; mnl_attr_ok(attribute, left()); attribute = mnl_attr_next(attribute)) {
+        const std::size_t size = mnl_attr_get_payload_len(attribute);
+        const auto* bytes = static_cast<const char*>(mnl_attr_get_payload(attribute));
+        switch (mnl_attr_get_type(attribute)) {
+            case UNIX_DIAG_NAME:
+                if (size == 0) break;
+                socket.unix_local.path.assign(bytes, size);
+                if (bytes[0] == '\0')
+                    socket.unix_local.path[0] = '@';
+                else
+                    socket.unix_local.path.resize(::strnlen(bytes, size));
+                break;
+            case UNIX_DIAG_VFS: {
+                unix_diag_vfs file;
+                if (size < sizeof file) break;
+                std::memcpy(&file, bytes, sizeof file);
+                // The kernel's own dev_t has 12 bits of major and 20 of minor number; that of stat(2) is packed
+                // otherwise.
+                socket.file_device = makedev(file.udiag_vfs_dev >> 20, file.udiag_vfs_dev & 0xfffff);
+                socket.file_inode = file.udiag_vfs_ino;
+                break;
+            }
+            case UNIX_DIAG_PEER:
+                if (size >= sizeof(std::uint32_t)) socket.unix_peer_inode = mnl_attr_get_u32(attribute);
+                break;
+            case UNIX_DIAG_RQLEN: {
+                unix_diag_rqlen queues;
+                if (size < sizeof queues) break;
+                std::memcpy(&queues, bytes, sizeof queues);
+                socket.receive_queue_bytes = queues.udiag_rqueue;
+                socket.send_queue_bytes = queues.udiag_wqueue;
+                break;
+            }
+            default: break;
+        }
+    }
+    return MNL_CB_OK;
+}
+
+}  // namespace
+
+SocketState state_of_number(unsigned number) {
+    switch (number) {  // include/net/tcp_states.h
+        case 1: return SocketState::established;
+        case 2: return SocketState::syn_sent;
+        case 3: return SocketState::syn_recv;
+        case 4:
+        case 5: return SocketState::fin_wait;
+        case 6: return SocketState::time_wait;
+        case 7: return SocketState::close;
+        case 8: return SocketState::close_wait;
+        case 9: return SocketState::last_ack;
+        case 10: return SocketState::listen;
+        case 11: return SocketState::closing;
+        case 12: return SocketState::syn_recv;  // TCP_NEW_SYN_RECV
+        default: return SocketState::unknown;
+    }
+}
+
+SockDiag::SockDiag() : socket_(mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC)), buffer_(kAnswerBytes) {
+    if (socket_ == nullptr) {
+        open_error_ = errno;
+    } else if (mnl_socket_bind(socket_, 0, MNL_SOCKET_AUTOPID) < 0) {
+        open_error_ = errno;
+    }
+}
+
+SockDiag::~SockDiag() {
+    if (socket_ != nullptr) mnl_socket_close(socket_);
+}
+
+int SockDiag::dump(const void* request, std::size_t size, int (*take)(const nlmsghdr*, void*),
+                   std::vector<Socket>& out) {
+    if (open_error_ != 0) return open_error_;
+    alignas(nlmsghdr) std::array<char, 256> message{};
+    nlmsghdr* header = mnl_nlmsg_put_header(message.data());
+    header->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+    header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    std::memcpy(mnl_nlmsg_put_extra_header(header, size), request, size);
+    const std::size_t before = out.size();
+    const auto* inet_request = static_cast<const inet_diag_req_v2*>(request);
+    Taking taking{&out, net_namespace_, inet_request->sdiag_protocol == IPPROTO_UDP ? Transport::udp : Transport::tcp};
+    int error = 0;
+    for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+        header->nlmsg_seq = ++sequence_;
+        out.resize(before);
+        error = 0;
+        if (mnl_socket_sendto(socket_, header, header->nlmsg_len) < 0) return errno;
+        for (int more = MNL_CB_OK; more > MNL_CB_STOP;) {
+            const ssize_t got = mnl_socket_recvfrom(socket_, buffer_.data(), buffer_.size());
+            if (got < 0 && errno == EINTR) continue;
+            more = got < 0 ? MNL_CB_ERROR
+                           : mnl_cb_run(buffer_.data(), static_cast<std::size_t>(got), sequence_,
+                                        mnl_socket_get_portid(socket_), take, &taking);
+            if (more == MNL_CB_ERROR) error = errno;
+        }
+        if (error != EINTR) break;  // EINTR here: the kernel says that the dump is inconsistent
+        // What is left of the interrupted dump carries an old sequence number: a fresh socket is the simplest.
+        mnl_socket_close(std::exchange(socket_, mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC)));
+        if (socket_ == nullptr || mnl_socket_bind(socket_, 0, MNL_SOCKET_AUTOPID) < 0) return open_error_ = errno;
+    }
+    if (error != 0) out.resize(before);
+    return error;
+}
+
+int SockDiag::inet(int family, int protocol, std::vector<Socket>& out) {
+    inet_diag_req_v2 request{};
+    request.sdiag_family = static_cast<std::uint8_t>(family);
+    request.sdiag_protocol = static_cast<std::uint8_t>(protocol);
+    request.idiag_states = ~0U;
+    return dump(&request, sizeof request, take_inet, out);
+}
+
+int SockDiag::unix_sockets(std::vector<Socket>& out) {
+    unix_diag_req request{};
+    request.sdiag_family = AF_UNIX;
+    request.udiag_states = ~0U;
+    request.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN;
+    return dump(&request, sizeof request, take_unix, out);
+}
+
+}  // namespace hopscope::procmap
