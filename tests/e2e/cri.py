@@ -4,7 +4,7 @@ import protobuf
 from http2 import Connection
 from protobuf import encode, number, text
 
-NODE = 2                     # NamespaceMode: the host's namespace
+POD, NODE = 0, 2             # NamespaceMode: the pod's own namespace, the host's
 CREATED, RUNNING, EXITED = 0, 1, 2
 
 
@@ -30,10 +30,10 @@ class Client:
         return [tag.decode() for image in found for tag in image.get(2, [])]
 
     @staticmethod
-    def pod_config(name, uid, namespace, cgroup_parent):
-        """A pod in the host's network: it needs no CNI. Labels as the kubelet sets them."""
+    def pod_config(name, uid, namespace, cgroup_parent, network=NODE):
+        """A pod in the host's network (it needs no CNI), or in one of its own. Labels as the kubelet sets them."""
         labels = {"io.kubernetes.pod.name": name, "io.kubernetes.pod.namespace": namespace, "io.kubernetes.pod.uid": uid}
-        options = encode((1, NODE))
+        options = encode((1, network))
         return encode((1, encode((1, name), (2, uid), (3, namespace))), (6, labels),
                       (8, encode((1, cgroup_parent), (2, encode((1, options))))))
 
@@ -46,10 +46,10 @@ class Client:
     def remove_pod(self, pod):
         self.call("RemovePodSandbox", (1, pod))
 
-    def create_container(self, pod, config, name, image, command, stdin=False, tty=False, labels=None):
+    def create_container(self, pod, config, name, image, command, stdin=False, tty=False, labels=None, network=NODE):
         container = encode((1, encode((1, name))), (2, encode((1, image))), (3, command),
                            (9, {**(labels or {}), "io.kubernetes.container.name": name}), (12, stdin), (14, tty),
-                           (15, encode((2, encode((3, encode((1, NODE))))))))
+                           (15, encode((2, encode((3, encode((1, network))))))))
         return text(self.call("CreateContainer", (1, pod), (2, container), (3, config)), 1)
 
     def start_container(self, container):

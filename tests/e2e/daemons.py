@@ -2,7 +2,7 @@
 
 Nothing is installed and nothing outside the rig's folder is used, except what containerd fixes itself: its shims put their
 sockets into /run/containerd/s, and runc makes control groups. Both are taken away again. Python 3.11, standard library."""
-import ctypes, hashlib, http.client, json, os, re, shutil, signal, socket, subprocess, sys, time
+import ctypes, hashlib, http.client, json, os, re, shutil, signal, socket, subprocess, sys, threading, time
 
 import cri, image
 from http2 import GrpcError
@@ -126,6 +126,28 @@ def adopt_orphans():
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def in_network_of(pid, function):
+    """What function() gives when it runs in the network namespace of a process. Sockets that it makes stay there."""
+    result = []
+
+    def run():
+        with open(f"/proc/{pid}/ns/net", "rb") as namespace:
+            if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), 0x40000000) != 0:
+                result.append(OSError(ctypes.get_errno(), "setns"))
+                return
+        try:
+            result.append(function())
+        except BaseException as error:  # told to the caller
+            result.append(error)
+
+    thread = threading.Thread(target=run)  # setns holds for one thread
+    thread.start()
+    thread.join()
+    if isinstance(result[0], BaseException):
+        raise result[0]
+    return result[0]
+
+
 def end(all_pids, grace_s=5):
     """SIGTERM, then SIGKILL, by pid; waits until they are gone. Reaps those that became our children."""
     def alive():
@@ -205,16 +227,19 @@ class Daemon:
 
 
 class Pod:
-    """A pod in the host's network with one container `main`: an HTTP server on `port` of loopback, a loop that answers lines of stdin."""
+    """A pod with one container `main`: an HTTP server on `port` of loopback (in a network of its own: of all addresses), a loop
+    that answers lines of stdin."""
 
     def __init__(self, runtime, name):
         self.runtime, self.name, self.namespace, self.port = runtime, name, "hopscope", free_port()
         self.uid = "%s-%s-4%s-8%s-%s" % tuple(hashlib.sha256(f"{os.getpid()} {runtime.folder} {name}".encode()).hexdigest()[a:b]
                                               for a, b in ((0, 8), (8, 12), (12, 15), (15, 18), (18, 30)))
-        config = runtime.client.pod_config(name, self.uid, self.namespace, f"/{runtime.rig.cgroup}/kubepods/besteffort/pod{self.uid}")
+        network = cri.POD if runtime.own_network else cri.NODE
+        config = runtime.client.pod_config(name, self.uid, self.namespace, f"/{runtime.rig.cgroup}/kubepods/besteffort/pod{self.uid}", network)
         self.id = runtime.client.run_pod(config)
-        script = f"httpd -p 127.0.0.1:{self.port} -h /www; echo ready; while read line; do echo got:$line; echo err:$line >&2; done; sleep 1000000"
-        self.container = runtime.client.create_container(self.id, config, "main", image.BUSYBOX, ["/bin/sh", "-c", script], stdin=True, labels={
+        address = "127.0.0.1:" if network == cri.NODE else ""
+        script = f"httpd -p {address}{self.port} -h /www; echo ready; while read line; do echo got:$line; echo err:$line >&2; done; sleep 1000000"
+        self.container = runtime.client.create_container(self.id, config, "main", image.BUSYBOX, ["/bin/sh", "-c", script], stdin=True, network=network, labels={
             "io.kubernetes.pod.name": name, "io.kubernetes.pod.namespace": self.namespace, "io.kubernetes.pod.uid": self.uid})
         runtime.client.start_container(self.container)
 
@@ -244,6 +269,7 @@ state = "{folder}/state"
   restrict_oom_score_adj = true
   stream_server_address = "127.0.0.1"
   stream_server_port = "{port}"
+  netns_mounts_under_state_dir = true
 {tls}
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{cni}"
@@ -260,10 +286,17 @@ state = "{folder}/state"
 """
 
 
-class Containerd(Daemon):
-    """stream_port 0: random. metrics: adds a second listener on a random port of loopback, which only the log names."""
+# Pods get a pair of virtual interfaces, of which one end stays in containerd's network namespace.
+CNI_CONFIG = """{{"cniVersion": "0.4.0", "name": "rig", "plugins": [{{"type": "ptp", "ipam": {{"type": "host-local", "dataDir": "{folder}/ipam",
+ "ranges": [[{{"subnet": "10.199.0.0/24"}}]], "routes": [{{"dst": "0.0.0.0/0"}}]}}}}]}}
+"""
 
-    def __init__(self, rig, name="containerd", stream_port=0, tls=False, metrics=False):
+
+class Containerd(Daemon):
+    """stream_port 0: random. metrics: adds a second listener on a random port of loopback, which only the log names.
+    own_network: containerd in a network namespace of its own, its pods in one each."""
+
+    def __init__(self, rig, name="containerd", stream_port=0, tls=False, metrics=False, own_network=False):
         folder = os.path.join(rig.folder, name)
         os.makedirs(folder)
         self.socket, self.tls, self.config = os.path.join(folder, "containerd.sock"), tls, os.path.join(folder, "config.toml")
@@ -271,7 +304,13 @@ class Containerd(Daemon):
             file.write(CONTAINERD_CONFIG.format(
                 folder=folder, socket=self.socket, pause=image.PAUSE, port=stream_port, runc=program("runc"), tls="  enable_tls_streaming = true\n" if tls else "",
                 cni=os.path.realpath(os.path.join(RUNTIMES, "usr/lib/cni")), metrics='\n[metrics]\n  address = "127.0.0.1:0"\n' if metrics else ""))
-        super().__init__(rig, name, [program("containerd"), "--config", self.config], folder)
+        argv, self.own_network = [program("containerd"), "--config", self.config], own_network
+        if own_network:
+            os.makedirs(f"{folder}/cni")
+            with open(f"{folder}/cni/rig.conflist", "w", encoding="utf-8") as file:
+                file.write(CNI_CONFIG.format(folder=folder))
+            argv = ["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh", *argv]
+        super().__init__(rig, name, argv, folder)
         self.client, self.pods = None, []
         try:
             self.wait_until("its sockets", lambda: os.path.exists(self.socket) and "containerd successfully booted" in read(self.log))

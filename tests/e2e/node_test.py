@@ -389,6 +389,30 @@ def a_port_in_a_pod(world):
 
 
 @test
+def other_network_namespaces(world):
+    """a containerd in a network namespace of its own, and its pod's port in yet another one, are found with --netns, and only with it"""
+    runtime, pod = world.runtime("apart", own_network=True)
+    number = runtime.stream_port(pod)
+    world.run("why", number, code={0, 3})  # another port of the same number may be there
+    host = world.document("why", number, code={0, 3}).get("ports", [])
+    assert not any(port.get("process", {}).get("pid") == runtime.pid for port in host), [brief(p) for p in host]
+    namespace = lambda pid: os.stat(f"/proc/{pid}/ns/net").st_ino
+    for where in ("all", runtime.pid, f"/proc/{runtime.pid}/ns/net"):
+        document = world.document("why", number, "--netns", where)
+        port = next(port for port in document["ports"] if port.get("process", {}).get("pid") == runtime.pid)
+        assert (port["role"], port["component"], port["confidence"], port["reach"]) == ("cri-streaming-server", "containerd", "certain", "loopback"), (brief(port), port["evidence"])
+        assert port["net_namespace"] == namespace(runtime.pid), port
+    document = world.document("why", pod.port, "--netns", "all")
+    port = next(port for port in document["ports"] if port.get("container", {}).get("id") == pod.container)
+    assert (port["k8s"]["pod"], port["reach"], port["net_namespace"]) == (pod.name, "pod-network", namespace(port["process"]["pid"])), port
+    # A forwarded connection belongs to containerd but lives in the pod's namespace.
+    url = runtime.client.port_forward(pod.id)
+    with daemons.in_network_of(runtime.pid, lambda: streaming.Forward(url)) as forward:
+        body, error = forward.exchange(pod.port, b"GET / HTTP/1.0\r\n\r\n")
+        assert body.endswith(b"hello from the pod\n") and not error, (body, error)
+
+
+@test
 def connected_clients_are_peers(world):
     """a client of the streaming port during an exec is named as its peer, with its port and pid; a client that died without a word leaves a finding"""
     runtime, pod = world.runtime()

@@ -135,6 +135,12 @@ def selftest():
                 raise AssertionError("this containerd knows v5")
             except streaming.Refused as refused:
                 assert refused.status == 403, refused
+        runtime = rig.containerd("apart", own_network=True)
+        pod, url = runtime.pod(), runtime.client.port_forward(runtime.pods[0].id)
+        with daemons.in_network_of(runtime.pid, lambda: streaming.Forward(url)) as forward:
+            body, error = forward.exchange(pod.port, b"GET / HTTP/1.0\r\n\r\n")
+        assert body.endswith(b"hello from the pod\n") and not error, (body, error)
+        say("port-forward to a pod in a network of its own")
         docker = rig.dockerd()
         say("dockerd", docker.pid, "with containerd", docker.containerd_pid(), "container", docker.container()[:12])
         say("impostor on", rig.impostor().port, "and httpd named containerd on", rig.httpd().port)
