@@ -64,6 +64,7 @@ public:
             for (const std::string& line : lines_of(folder_, file)) add_unix(line);
         for (const char* file : {"tlnp.txt", "tnp.txt"})
             for (const std::string& line : lines_of(folder_, file)) add_tcp(line);
+        number_listeners();
         add_processes();
         node_.table.method = "a snapshot of ss";
         node_.host_net_namespace = 1;
@@ -144,6 +145,17 @@ private:
                        other.remote == socket.remote;
             });
         if (!again) node_.table.sockets.push_back(std::move(socket));
+    }
+
+    // `ss -xlp` does not tell the files of listeners; what they accepted, in `ss -xpe`, has the same name and file.
+    void number_listeners() {
+        for (Socket& listener : node_.table.sockets)
+            for (const Socket& accepted : node_.table.sockets)
+                if (listener.file_inode == 0 && !listener.unix_local.path.empty() && accepted.file_inode != 0 &&
+                    accepted.unix_local.path == listener.unix_local.path) {
+                    listener.file_inode = accepted.file_inode;
+                    listener.file_device = accepted.file_device;
+                }
     }
 
     void add_processes() {

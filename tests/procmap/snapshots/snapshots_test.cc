@@ -171,10 +171,11 @@ TEST(Snapshots, a_client_that_died_is_found_on_cri_dockerds_port) {
     const Verdict* verdict = verdict_of(judgement, "127.0.0.1:43821");
     ASSERT_NE(verdict, nullptr);
     EXPECT_EQ(verdict->component, "cri-dockerd");
-    const bool found = std::any_of(judgement.findings.begin(), judgement.findings.end(), [&](const chain::Finding& finding) {
-        return finding.says.find("CLOSE-WAIT") != std::string::npos &&
-               std::count(verdict->findings.begin(), verdict->findings.end(), finding.code) != 0;
-    });
+    const bool found =
+        std::any_of(judgement.findings.begin(), judgement.findings.end(), [&](const chain::Finding& finding) {
+            return finding.says.find("CLOSE-WAIT") != std::string::npos &&
+                   std::count(verdict->findings.begin(), verdict->findings.end(), finding.code) != 0;
+        });
     EXPECT_TRUE(found) << "two connections in CLOSE-WAIT";
 }
 
