@@ -17,7 +17,7 @@
 namespace hopscope::procmap {
 
 struct ReaderOptions {
-    HostRoot root;
+    HostRoot root = HostRoot();
     SocketScanner* scanner = nullptr;  // borrowed; nullptr: none
     bool all_net_namespaces = true;    // else only the one that we are in
     bool udp = true;
