@@ -4,6 +4,7 @@
 
 #include "chain/mask.h"
 #include "chain/reveal.h"
+#include "chain/verdict.h"
 
 namespace hopscope::chain::field {
 namespace {
@@ -49,7 +50,18 @@ std::string_view state_name(Stream::State state) {
 
 const K8sNames* names_of(const Row& row) {
     if (row.session) return &row.session->k8s;
+    if (row.verdict) return row.verdict->owners.empty() ? nullptr : &row.verdict->owners.front().k8s;
     return row.chain ? &row.chain->k8s : nullptr;
+}
+
+template <typename Tell>
+void for_owners(const Row& row, Tell tell_owner) {
+    if (!row.verdict) return;
+    for (const Owner& owner : row.verdict->owners) tell_owner(owner);
+}
+
+bool is_unix(const Verdict& verdict) {
+    return verdict.transport != Transport::tcp && verdict.transport != Transport::udp;
 }
 
 const ContainerRef* container_of(const Row& row) {
@@ -266,12 +278,14 @@ void container(const Row& row, Timestamp, ValueSink& sink) {
 }
 void container_id(const Row& row, Timestamp, ValueSink& sink) {
     if (const ContainerRef* reference = container_of(row)) tell(sink, reference->id);
+    for_owners(row, [&](const Owner& owner) { tell(sink, owner.container_id); });
 }
 void runtime(const Row& row, Timestamp, ValueSink& sink) {
     if (const ContainerRef* reference = container_of(row)) tell(sink, reference->runtime);
 }
 
 void process_comm(const Row& row, Timestamp, ValueSink& sink) {
+    for_owners(row, [&](const Owner& owner) { tell(sink, owner.process.comm); });
     if (!row.chain) return;
     for (const Hop& each : row.chain->hops) {
         if (each.from) tell(sink, each.from->comm);
@@ -279,6 +293,9 @@ void process_comm(const Row& row, Timestamp, ValueSink& sink) {
     }
 }
 void process_pid(const Row& row, Timestamp, ValueSink& sink) {
+    for_owners(row, [&](const Owner& owner) {
+        if (owner.process.pid != 0) tell_number(sink, owner.process.pid);
+    });
     if (!row.chain) return;
     for (const Hop& each : row.chain->hops) {
         if (each.from) tell_number(sink, each.from->pid);
@@ -301,6 +318,25 @@ void reach(const Row& row, Timestamp, ValueSink& sink) {
 void seen(const Row& row, Timestamp, ValueSink& sink) {
     if (row.port) tell_count(sink, row.port->seen);
 }
+void transport(const Row& row, Timestamp, ValueSink& sink) {
+    if (row.verdict) tell(sink, is_unix(*row.verdict) ? "unix" : to_string(row.verdict->transport));
+}
+void socket_path(const Row& row, Timestamp, ValueSink& sink) {
+    if (row.verdict) tell(sink, row.verdict->unix_path);
+}
+void exe(const Row& row, Timestamp, ValueSink& sink) {
+    for_owners(row, [&](const Owner& owner) { tell(sink, owner.process.exe); });
+}
+void peer_comm(const Row& row, Timestamp, ValueSink& sink) {
+    if (!row.verdict) return;
+    for (const Peer& peer : row.verdict->peers) tell(sink, peer.process.comm);
+}
+void title(const Row& row, Timestamp, ValueSink& sink) {
+    if (row.verdict) tell(sink, row.verdict->title);
+}
+void why(const Row& row, Timestamp, ValueSink& sink) {
+    if (row.verdict) tell(sink, row.verdict->short_why);
+}
 
 void peer_address(const Row& row, Timestamp, ValueSink& sink) {
     if (row.session && row.session->client.port != 0) sink.on({.address = row.session->client.address});
@@ -310,7 +346,7 @@ void peer_port(const Row& row, Timestamp, ValueSink& sink) {
 }
 void local_address(const Row& row, Timestamp, ValueSink& sink) {
     if (row.session && row.session->server.port != 0) sink.on({.address = row.session->server.address});
-    if (row.port) sink.on({.address = row.port->local.address});
+    if (row.port && !(row.verdict && is_unix(*row.verdict))) sink.on({.address = row.port->local.address});
 }
 void local_port(const Row& row, Timestamp, ValueSink& sink) {
     if (row.session && row.session->server.port != 0) tell_number(sink, row.session->server.port);

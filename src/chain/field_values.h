@@ -17,7 +17,7 @@ Getter token, args;
 Getter severity, code, says;
 Getter name_space, pod, container, uid, container_id, runtime;
 Getter process_comm, process_pid;
-Getter role, component, sure, reach, seen;
+Getter role, component, sure, reach, seen, transport, socket_path, exe, peer_comm, title, why;
 Getter peer_address, peer_port, local_address, local_port, port, frame;
 Getter request_method, request_path, request_status, refusal, subprotocol;
 Getter gaps, missing, complete, tty, tls;

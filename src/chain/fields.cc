@@ -92,20 +92,20 @@ constexpr std::array kFields = {
     Field{"stream.error", "", "streams[].error", T::text, kOfSession, "", false, "stream.error has refused",
           "text on the error stream of a forwarded connection", field::stream_error},
     // Who
-    Field{"namespace", "ns k8s.namespace", "k8s.namespace", T::text, kOfSession | kC, "", false,
+    Field{"namespace", "ns k8s.namespace", "k8s.namespace", T::text, kOfSession | kC | kP, "", false,
           "namespace == kube-system", "Kubernetes namespace", field::name_space},
-    Field{"pod", "k8s.pod", "k8s.pod", T::text, kOfSession | kC, "", false, "pod ~ \"^web-\"", "pod", field::pod},
-    Field{"container", "k8s.container container.name", "k8s.container", T::text, kOfSession | kC, "", false,
+    Field{"pod", "k8s.pod", "k8s.pod", T::text, kOfSession | kC | kP, "", false, "pod ~ \"^web-\"", "pod", field::pod},
+    Field{"container", "k8s.container container.name", "k8s.container", T::text, kOfSession | kC | kP, "", false,
           "container == nginx", "container of the pod", field::container},
-    Field{"uid", "k8s.uid", "k8s.uid", T::text, kOfSession | kC, "", false, "uid has 5cf1", "the pod's uid",
+    Field{"uid", "k8s.uid", "k8s.uid", T::text, kOfSession | kC | kP, "", false, "uid has 5cf1", "the pod's uid",
           field::uid},
-    Field{"container.id", "", "container.id", T::text, kOfSession | kC, "", false, "container.id ~ ^34ad62",
+    Field{"container.id", "", "container.id", T::text, kOfSession | kC | kP, "", false, "container.id ~ ^34ad62",
           "the runtime's id of the container", field::container_id},
     Field{"container.runtime", "runtime", "container.runtime", T::word, kOfSession | kC, "", false,
           "container.runtime == containerd", "container runtime", field::runtime},
-    Field{"process.comm", "comm process", "hops[].from.process.comm", T::text, kC, "", false, "process.comm == kubelet",
-          "process at one end of a hop", field::process_comm},
-    Field{"process.pid", "pid", "hops[].from.process.pid", T::integer, kC, "", false, "process.pid == 5714", "its pid",
+    Field{"process.comm", "comm process", "hops[].from.process.comm", T::text, kC | kP, "", false, "process.comm == kubelet",
+          "process at one end of a hop, or one that holds a listener", field::process_comm},
+    Field{"process.pid", "pid", "hops[].from.process.pid", T::integer, kC | kP, "", false, "process.pid == 5714", "its pid",
           field::process_pid},
     Field{"user_agent", "ua", "user_agent", T::text, kOfSession | kC, "", false, "user_agent ~ kubectl",
           "the client's name for itself", field::user_agent},
@@ -153,6 +153,17 @@ constexpr std::array kFields = {
     Field{"reach", "", "reach", T::word, kP, "loopback pod-network node world", true, "reach == world",
           "from where it can be reached", field::reach},
     Field{"seen", "", "", T::integer, kP, "", false, "seen > 0", "requests that were seen on it", field::seen},
+    Field{"transport", "", "local.transport", T::word, kP, "tcp udp unix", false, "transport == unix",
+          "what kind of listener", field::transport},
+    Field{"socket", "local.path", "local.path", T::text, kP, "", false, "socket ~ docker", "path of a unix socket",
+          field::socket_path},
+    Field{"exe", "process.exe", "process.exe", T::text, kP, "", false, "exe ~ ^/usr/bin/", "program that holds a listener",
+          field::exe},
+    Field{"peer.comm", "peer", "peers[].process.comm", T::text, kP, "", false, "peer.comm == kubelet",
+          "process that is connected to it now", field::peer_comm},
+    Field{"title", "", "title", T::text, kP, "", false, "title has streaming", "what it is, in a few words",
+          field::title},
+    Field{"why", "", "why", T::text, kP, "", false, "why has random", "the reason in a few words", field::why},
 };
 
 bool has_alias(const Field& field, std::string_view name) {
@@ -260,6 +271,9 @@ Row row_of(const Finding& finding, const Session* session) {
     return {.view = View::finding, .session = session, .finding = &finding};
 }
 Row row_of(const PortFact& port) { return {.view = View::port, .port = &port}; }
+Row row_of(const Verdict& verdict, const PortFact& port) {
+    return {.view = View::port, .port = &port, .verdict = &verdict};
+}
 Row row_of(const Chain& chain) { return {.view = View::chain, .chain = &chain}; }
 
 std::span<const Field> fields() { return kFields; }

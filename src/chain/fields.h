@@ -28,6 +28,8 @@ std::string_view to_string(FieldType type);
 enum class View : std::uint8_t { session = 1, stream = 2, finding = 4, port = 8, chain = 16 };
 std::string_view to_string(View view);
 
+struct Verdict;  // chain/verdict.h
+
 // One row of one view. Everything is borrowed. A stream's or finding's row has the fields of its session, too, where
 // the session is given.
 struct Row {
@@ -37,11 +39,13 @@ struct Row {
     const Finding* finding = nullptr;
     const PortFact* port = nullptr;
     const Chain* chain = nullptr;
+    const Verdict* verdict = nullptr;  // with `port`: what is known of its owners and peers
 };
 Row row_of(const Session& session);
 Row row_of(const Session& session, const Stream& stream);
 Row row_of(const Finding& finding, const Session* session = nullptr);
 Row row_of(const PortFact& port);
+Row row_of(const Verdict& verdict, const PortFact& port);  // `port` is port_fact(verdict)
 Row row_of(const Chain& chain);
 
 // One value of a field. `text` is borrowed until the sink returns.

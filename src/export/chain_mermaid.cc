@@ -3,6 +3,7 @@
 
 #include "export/chain_text.h"
 #include "export/human.h"
+#include "export/mermaid_text.h"
 
 namespace hopscope::exports {
 
@@ -12,22 +13,6 @@ using chain::HopKind;
 using chain::Session;
 
 namespace {
-
-// Mermaid reads '#…;' as an entity, ';' as an end of line, '%%' as a comment, '<' and '>' as tags and arrows.
-// Everything that is not known to be harmless is written as a number.
-std::string mermaid_text(std::string_view printable) {
-    std::string out;
-    for (const char c : printable) {
-        const auto byte = static_cast<unsigned char>(c);
-        const bool word = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || byte >= 0x80;
-        if (word || std::string_view(" ./:,()[]-_=+@?&'").find(c) != std::string_view::npos) {
-            out += c;
-        } else {
-            out += "#" + std::to_string(byte) + ";";
-        }
-    }
-    return out;
-}
 
 // Who asks and who answers at a hop, as names of participants.
 struct Ends {

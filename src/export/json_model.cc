@@ -30,31 +30,6 @@ void numbered_item(JsonWriter& json, char letter, std::uint32_t number) {
     json.item({id, static_cast<std::size_t>(end - id)});
 }
 
-void evidence_array(JsonWriter& json, std::string_view key, const std::vector<Evidence>& list) {
-    if (list.empty()) return;
-    json.begin_array(key);
-    for (const Evidence& evidence : list) {
-        json.begin_object();
-        json.text("grade", to_string(evidence.grade));
-        json.text_if("id", evidence.id);
-        json.text_if("source", evidence.source);
-        json.text("says", evidence.says);
-        json.number_if("frame", evidence.frame);
-        json.end_object();
-    }
-    json.end_array();
-}
-
-void k8s_member(JsonWriter& json, const chain::K8sNames& names) {
-    if (names.empty()) return;
-    json.begin_object("k8s");
-    json.text_if("namespace", names.namespace_);
-    json.text_if("pod", names.pod);
-    json.text_if("container", names.container);
-    json.text_if("uid", names.uid);
-    json.end_object();
-}
-
 void container_member(JsonWriter& json, const chain::ContainerRef& container) {
     if (container.id.empty() && container.name.empty() && container.runtime.empty() && container.sandbox_id.empty())
         return;
@@ -142,6 +117,31 @@ void hop_object(JsonWriter& json, const Hop& hop, Timestamp chain_start) {
 }
 
 }  // namespace
+
+void evidence_array(JsonWriter& json, std::string_view key, const std::vector<Evidence>& list) {
+    if (list.empty()) return;
+    json.begin_array(key);
+    for (const Evidence& evidence : list) {
+        json.begin_object();
+        json.text("grade", to_string(evidence.grade));
+        json.text_if("id", evidence.id);
+        json.text_if("source", evidence.source);
+        json.text("says", evidence.says);
+        json.number_if("frame", evidence.frame);
+        json.end_object();
+    }
+    json.end_array();
+}
+
+void k8s_member(JsonWriter& json, const chain::K8sNames& names) {
+    if (names.empty()) return;
+    json.begin_object("k8s");
+    json.text_if("namespace", names.namespace_);
+    json.text_if("pod", names.pod);
+    json.text_if("container", names.container);
+    json.text_if("uid", names.uid);
+    json.end_object();
+}
 
 std::string_view stream_state_name(Stream::State state) {
     switch (state) {

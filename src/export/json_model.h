@@ -24,6 +24,9 @@ void chain_object(JsonWriter& json, const chain::Chain& chain, const JsonOptions
 void file_object(JsonWriter& json, const chain::FileFact& file);
 void capture_members(JsonWriter& json, const chain::Model& model);
 
+// Nothing for an empty list, or names of which none is known.
+void evidence_array(JsonWriter& json, std::string_view key, const std::vector<chain::Evidence>& list);
+void k8s_member(JsonWriter& json, const chain::K8sNames& names);
 void endpoint_member(JsonWriter& json, std::string_view key, const Endpoint& endpoint);
 void bytes_member(JsonWriter& json, const chain::ByteCounts& bytes);
 void token_member(JsonWriter& json, const chain::Token& token, const chain::Reveal& reveal);

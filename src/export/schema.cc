@@ -4,6 +4,7 @@
 
 #include "chain/fields.h"
 #include "export/json_writer.h"
+#include "export/schema_node.h"
 #include "export/schema_tables.h"
 
 namespace hopscope::exports {
@@ -119,20 +120,34 @@ void head(JsonWriter& json, std::string_view id, std::string_view about) {
     json.text("type", "object");
 }
 
-void report_schema(JsonWriter& json) {
-    const Definition& report = report_definition();
-    head(json, report.name, report.about);
+void root_members(JsonWriter& json, const Definition& root) {
+    head(json, root.name, root.about);
     json.newline();
     json.begin_object("properties");
-    properties(json, report.properties);
+    properties(json, root.properties);
     json.end_object();
     json.newline();
     json.begin_array("required");
-    required_items(json, report.properties);
+    required_items(json, root.properties);
     json.end_array();
     json.newline();
     json.begin_object("$defs");
+}
+
+void report_schema(JsonWriter& json) {
+    root_members(json, report_definition());
     for (const Definition& object : object_definitions()) definition(json, object);
+    json.end_object();
+    json.end_object();
+}
+
+void document_schema(JsonWriter& json, const Document& document) {
+    root_members(json, document.root);
+    for (const Definition& object : document.objects) definition(json, object);
+    for (const std::string_view name : document.shared) {
+        for (const Definition& object : object_definitions())
+            if (object.name == name) definition(json, object);
+    }
     json.end_object();
     json.end_object();
 }
@@ -259,6 +274,10 @@ std::optional<SchemaName> schema_named(std::string_view name) {
     if (name == "event") return SchemaName::event;
     if (name == "fields") return SchemaName::fields;
     if (name == "otel") return SchemaName::otel;
+    if (name == "ports") return SchemaName::ports;
+    if (name == "watch") return SchemaName::watch;
+    if (name == "graph") return SchemaName::graph;
+    if (name == "doctor") return SchemaName::doctor;
     return std::nullopt;
 }
 
@@ -269,6 +288,10 @@ void write_schema(Output& out, SchemaName name) {
         case SchemaName::event: event_schema(json); break;
         case SchemaName::fields: field_table(json); break;
         case SchemaName::otel: otel_table(json); break;
+        case SchemaName::ports: document_schema(json, ports_document()); break;
+        case SchemaName::watch: document_schema(json, watch_document()); break;
+        case SchemaName::graph: document_schema(json, graph_document()); break;
+        case SchemaName::doctor: document_schema(json, doctor_document()); break;
     }
     out.append('\n');
 }

@@ -378,6 +378,7 @@ bool leads_somewhere(const json& document, const json& start, std::string path) 
 
 TEST(Schema, every_filter_field_s_path_is_in_the_documents) {
     const json document = schema(SchemaName::report);
+    const json ports = schema(SchemaName::ports);
     const json table = schema(SchemaName::fields);
     EXPECT_EQ(table.at("fields").size(), chain::fields().size());
     const std::map<std::string, std::string> objects = {
@@ -388,6 +389,7 @@ TEST(Schema, every_filter_field_s_path_is_in_the_documents) {
         bool found = leads_somewhere(document, document, field.at("json"));
         for (const json& view : field.at("views"))
             found = found || leads_somewhere(document, document.at("$defs").at(objects.at(view)), field.at("json"));
+        found = found || leads_somewhere(ports, ports.at("$defs").at("port"), field.at("json"));
         EXPECT_TRUE(found) << field.at("name") << " claims to be " << field.at("json");
     }
 }
