@@ -125,6 +125,7 @@ inline constexpr std::size_t kSettingTroubleMax = 16;             // sentences o
 
 // --- runtimes, names and probes (procmap/names, survey)
 inline constexpr std::size_t kRuntimeAnswerBytesMax = 16 * 1024 * 1024;  // of one runtime, all calls: 20,000 containers at 800 bytes
+inline constexpr std::size_t kDockerAnswerBytesMax = 8 * 1024 * 1024;    // of Docker's Engine API, both calls
 inline constexpr std::size_t kRuntimesMax = 16;                   // sockets that are asked at once
 inline constexpr std::size_t kRunningExecsMax = 4096;             // execs whose FIFOs are open
 inline constexpr std::size_t kExecHoldersMax = 64;                // descriptors told of one exec

@@ -189,7 +189,7 @@ def crio():
     add_kubelet(node, "1.26.5", "unix:///var/run/crio/crio.sock")
     for number, identity, comm in ((1501, WEB["sandbox"], "pause"), (1601, WEB["container"], "httpd")):
         conmon = node.process(number, "conmon", ["/usr/bin/conmon", "-b", "/run/containers/storage/overlay-containers/%s/userdata" % identity, "-c", identity,
-                              "--exit-dir", "/var/run/crio/exits", "-n", "k8s_main_web_default_%s_0" % WEB["uid"], "-r", "/usr/bin/runc", "-u", identity, "-s"],
+                              "--exit-dir", "/var/run/crio/exits", "-n", "k8s_%s_web_default_%s_0" % ("POD" if comm == "pause" else "main", WEB["uid"]), "-r", "/usr/bin/runc", "-u", identity, "-s"],
                               "/usr/bin/conmon", cgroup="0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod%s.slice/crio-conmon-%s.scope" % (WEB["uid"].replace("-", "_"), identity))
         conmon.open("/dev/ptmx", 7)
         node.process(number + 20, comm, ["/" + comm], None, parent=number, cgroup=systemd_scope(WEB, identity, "crio"), net=4026532600, pid_ns=4026532601)

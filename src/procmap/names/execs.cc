@@ -1,0 +1,79 @@
+#include "procmap/names/execs.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+
+#include "core/limits.h"
+#include "procmap/names/runtime_answer.h"
+
+namespace hopscope::procmap {
+namespace {
+
+// Takes the last part off a path.
+std::string_view pop(std::string_view& path) {
+    const std::size_t slash = path.rfind('/');
+    if (slash == std::string_view::npos) return std::exchange(path, {});
+    const std::string_view part = path.substr(slash + 1);
+    path = path.substr(0, slash);
+    return part;
+}
+
+bool holds_streams(ProcessRole role) {
+    return role == ProcessRole::containerd || role == ProcessRole::containerd_shim || role == ProcessRole::dockerd;
+}
+
+}  // namespace
+
+std::optional<ExecFifo> exec_fifo(std::string_view path) {
+    std::string_view name = pop(path);
+    const std::size_t dash = name.rfind('-');
+    if (dash == std::string_view::npos) return std::nullopt;
+    const std::string_view stream = name.substr(dash + 1);
+    if (stream != "stdin" && stream != "stdout" && stream != "stderr") return std::nullopt;
+    ExecFifo fifo;
+    fifo.exec_id = name.substr(0, dash);
+    if (!is_container_id(fifo.exec_id)) return std::nullopt;  // Docker's "init": the container itself
+    std::string_view above = pop(path);
+    if (is_container_id(above)) {
+        fifo.container_id = above;
+        if (pop(path) != "containerd") return std::nullopt;
+    } else {
+        if (pop(path) != "io") return std::nullopt;
+        fifo.container_id = pop(path);
+        if (pop(path) != "containers" || !pop(path).starts_with("io.containerd.")) return std::nullopt;
+    }
+    if (!is_container_id(fifo.container_id) || fifo.container_id == fifo.exec_id) return std::nullopt;
+    return fifo;
+}
+
+std::vector<RunningExec> running_execs(const HostRoot& root, const SocketTable& table) {
+    std::map<std::pair<std::string, std::string>, std::vector<SocketOwner>> found;
+    for (const Process& process : table.processes) {
+        if (!holds_streams(process.role)) continue;
+        const std::string directory = "/proc/" + std::to_string(process.id.pid) + "/fd";
+        const Result<std::vector<std::string>> names = root.list(directory);
+        if (!names) continue;
+        const std::size_t count = std::min(names->size(), limits::kDescriptorsPerProcessMax);
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::string& name = (*names)[i];
+            const Result<std::string> target = root.read_link(directory + "/" + name);
+            const std::optional<ExecFifo> fifo = target ? exec_fifo(*target) : std::nullopt;
+            std::uint32_t fd = 0;
+            if (!fifo || std::from_chars(name.data(), name.data() + name.size(), fd).ec != std::errc()) continue;
+            std::pair<std::string, std::string> key(fifo->container_id, fifo->exec_id);
+            if (found.size() >= limits::kRunningExecsMax && !found.contains(key)) continue;
+            std::vector<SocketOwner>& holders = found[std::move(key)];
+            if (holders.size() < limits::kExecHoldersMax) holders.push_back({process.id, fd});
+        }
+    }
+    std::vector<RunningExec> execs;
+    execs.reserve(found.size());
+    for (auto& [key, holders] : found) {
+        std::ranges::sort(holders);
+        execs.push_back({key.first, Untrusted(key.second), std::move(holders)});
+    }
+    return execs;
+}
+
+}  // namespace hopscope::procmap

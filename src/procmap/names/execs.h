@@ -1,0 +1,26 @@
+// Execs that run now, by the FIFOs of their standard streams: containerd names them by container and exec id, and it
+// and the shim hold them open. Docker's do the same. CRI-O's execs have no FIFO and are not found this way, nor are
+// those of containerd 2.3 and later where streams go over a socket.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/node.h"
+#include "procmap/host_root.h"
+
+namespace hopscope::procmap {
+
+struct ExecFifo {
+    std::string_view container_id, exec_id;  // in the path that was given
+};
+// "…/io.containerd.grpc.v1.cri/containers/ID/io/NUMBER/EXEC-stdin", "…/containerd/ID/EXEC-stdout". Nothing for the
+// streams of a container itself, and for anything else.
+std::optional<ExecFifo> exec_fifo(std::string_view path);
+
+// Looks at the descriptors of every containerd, shim and dockerd of the table. Sorted by container and exec.
+std::vector<RunningExec> running_execs(const HostRoot& root, const SocketTable& table);
+
+}  // namespace hopscope::procmap
