@@ -81,6 +81,16 @@ struct ContainerRef {
     Untrusted sandbox_id;
 };
 
+struct Process {
+    std::uint32_t pid = 0;
+    Untrusted comm, exe;
+};
+
+// Who is at the two ends of a connection, where the system could tell while it was open. The client is `from`.
+struct Ends {
+    std::optional<Process> from, to;
+};
+
 struct Session {
     std::uint32_t number = 0;  // "s1"
     FlowId flow = 0;
@@ -123,6 +133,7 @@ struct Session {
     Untrusted host;
     K8sNames k8s;
     ContainerRef container;
+    std::unique_ptr<Ends> ends;  // null: not known
     // Only what does not follow from the other fields. Views show evidence_of(session) (chain/evidence.h), which adds
     // the rest ("the request line names the token", "101 was answered") without a kept session having to store it.
     std::vector<Evidence> evidence;
@@ -141,6 +152,12 @@ struct Finding {
     Timestamp at;
 };
 
+// A role that a listening port does not have, and why not.
+struct RuledOut {
+    std::string role;  // "kubelet-healthz"
+    std::string says;  // "healthzPort is 10248 (/var/lib/kubelet/config.yaml:12)"
+};
+
 // A listening port that traffic or the system shows.
 struct PortFact {
     Endpoint local;
@@ -151,11 +168,11 @@ struct PortFact {
     std::uint64_t seen = 0;  // upgrades or requests seen
     std::vector<Evidence> evidence;
     std::vector<std::string> findings;
-};
-
-struct Process {
-    std::uint32_t pid = 0;
-    Untrusted comm, exe;
+    // From the system only.
+    std::string title;               // "containerd's CRI streaming server"
+    std::optional<Process> process;  // the owner that tells most
+    Untrusted unix_path;             // a unix socket: then `local` is nothing
+    std::vector<RuledOut> ruled_out;
 };
 
 struct Hop {

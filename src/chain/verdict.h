@@ -15,11 +15,6 @@
 
 namespace hopscope::chain {
 
-struct RuledOut {
-    std::string role;  // "kubelet-healthz"
-    std::string says;  // "healthzPort is 10248 (/var/lib/kubelet/config.yaml:12)"
-};
-
 // A process on the other end of a connection or unix socket that is open now.
 struct Peer {
     Process process;               // pid 0: not on this node, or not visible

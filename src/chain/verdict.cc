@@ -1,0 +1,249 @@
+#include "chain/verdict.h"
+
+#include <algorithm>
+
+#include "chain/verdict_draft.h"
+#include "chain/verdict_parts.h"
+#include "chain/verdict_rules.h"
+
+namespace hopscope::chain {
+namespace {
+
+constexpr std::size_t kPathColumns = 100;
+
+// In the order in which `why` tells it.
+int rank_of(const std::string& id) {
+    static constexpr std::string_view kOrder[] = {"owner",   "config", "version", "behaviour",
+                                                  "traffic", "cri",    "probe",   "contradiction"};
+    return static_cast<int>(std::find(std::begin(kOrder), std::end(kOrder), id) - std::begin(kOrder));
+}
+
+std::vector<Evidence> owner_evidence(const Listener& listener) {
+    std::vector<Evidence> all;
+    const Socket& socket = *listener.socket;
+    const std::string socket_words =
+        (socket.transport == Transport::udp ? "UDP socket, inode " : "LISTEN inode ") + std::to_string(socket.inode);
+    if (!listener.owner) {
+        if (socket.owners.empty())
+            all.push_back(evidence(Grade::inferred, "owner",
+                                   socket.inode == 0
+                                       ? "no process owns it: it is the kernel's own"
+                                       : socket_words + " belongs to a process that cannot be seen (privilege)"));
+        else
+            all.push_back(evidence(Grade::inferred, "owner",
+                                   socket_words + " belongs to process " +
+                                       std::to_string(socket.owners.front().process.pid) +
+                                       ", which has ended or cannot be seen"));
+        return all;
+    }
+    const hopscope::Process& owner = *listener.owner;
+    const std::string proc = "/proc/" + std::to_string(owner.id.pid);
+    std::uint32_t fd = 0;
+    for (const SocketOwner& each : socket.owners)
+        if (each.process.pid == owner.id.pid && (fd == 0 || each.fd < fd)) fd = each.fd;
+    all.push_back(evidence(Grade::decoded, "owner",
+                           socket_words + " is fd " + std::to_string(fd) + " of " + name_of(owner),
+                           proc + "/fd/" + std::to_string(fd)));
+    if (is_component(owner.role) && !owner.role_proof.empty())
+        all.push_back(evidence(
+            Grade::decoded, "owner",
+            name_of(owner) + " is " + std::string(to_string(owner.role)) + ": " + display(owner.role_proof.front()),
+            proc + "/exe"));
+    if (!owner.role_doubt.empty() && !is_component(owner.role))
+        all.push_back(
+            evidence(Grade::decoded, "contradiction", name_of(owner) + " " + display(owner.role_doubt), proc + "/exe"));
+    return all;
+}
+
+std::vector<Owner> owners_of(const Listener& listener, const NodeIndex& index) {
+    std::vector<SocketOwner> sorted = listener.socket->owners;
+    std::sort(sorted.begin(), sorted.end());
+    // The one that tells the role first.
+    std::stable_partition(sorted.begin(), sorted.end(), [&](const SocketOwner& each) {
+        return listener.owner && each.process.pid == listener.owner->id.pid;
+    });
+    std::vector<Owner> owners;
+    for (const SocketOwner& each : sorted) owners.push_back(index.owner(each));
+    return owners;
+}
+
+std::string title_of(const Draft& draft) {
+    if (!draft.title.empty()) return draft.title;
+    const RoleText* text = role_text(draft.role);
+    const std::string noun = text ? std::string(text->noun) : draft.role;
+    return draft.component.empty() ? "a " + noun : draft.component + "'s " + noun;
+}
+
+// Settings that are as sure of another role as the chosen one is: both cannot be right.
+void add_conflicts(Draft& chosen, const std::vector<Draft>& drafts) {
+    for (const Draft& other : drafts) {
+        if (other.role == chosen.role || sure_of(other.proof) < Sure::high) continue;
+        // Two settings may well name one port (etcd's client and metrics URLs); what was observed contradicts a
+        // setting.
+        if (!chosen.proof.traffic && !chosen.proof.cri && !chosen.proof.probe) continue;
+        chosen.proof.contradiction = true;
+        chosen.evidence.push_back(evidence(Grade::inferred, "contradiction",
+                                           "by its settings it is " + title_of(other) +
+                                               (other.short_why.empty() ? "" : " (" + other.short_why + ")")));
+    }
+}
+
+void remove_repeated(std::vector<Evidence>& all) {
+    std::vector<Evidence> kept;
+    for (Evidence& each : all)
+        if (std::none_of(kept.begin(), kept.end(),
+                         [&](const Evidence& other) { return other.says == each.says && other.id == each.id; }))
+            kept.push_back(std::move(each));
+    all = std::move(kept);
+}
+
+void describe(Verdict& verdict, const Draft& draft) {
+    const RoleText* text = role_text(draft.role);
+    verdict.role = draft.role;
+    verdict.component = draft.component;
+    verdict.title = title_of(draft);
+    verdict.short_why = draft.short_why;
+    verdict.why_this_port = draft.why_this_port;
+    verdict.what_it_does = draft.what;
+    if (!text) return;
+    if (verdict.what_it_does.empty() || (draft.role != "cri-streaming-server" && !text->what.empty())) {
+        const std::string own = verdict.what_it_does;
+        verdict.what_it_does = std::string(text->what);
+        if (!own.empty()) verdict.what_it_does = own + (text->what.empty() ? "" : " " + std::string(text->what));
+    }
+    verdict.why_404 = std::string(text->why_404);
+}
+
+void describe_unknown(Verdict& verdict, const Listener& listener) {
+    verdict.role = "unknown";
+    verdict.confidence = std::string(to_string(Sure::low));
+    const std::string kind = is_unix(verdict.transport) ? "socket" : "listener";
+    if (listener.owner) {
+        verdict.title = "an unknown " + kind + " of " + name_of(*listener.owner);
+        if (is_component(listener.owner->role)) verdict.component = std::string(to_string(listener.owner->role));
+        if (!listener.owner->role_doubt.empty() && !is_component(listener.owner->role))
+            verdict.title += ", which " + display(listener.owner->role_doubt);
+    } else {
+        verdict.title = "a " + kind + " whose owner cannot be seen";
+    }
+    verdict.short_why = listener.owner && is_component(listener.owner->role)
+                            ? "no setting and no traffic explains it; try --probe"
+                        : listener.owner ? "not a component of the node"
+                                         : "its owner cannot be seen";
+    if (!is_unix(verdict.transport) && listener.owner && is_component(listener.owner->role))
+        verdict.remedy =
+            "hopscope why " + std::to_string(verdict.local.port) +
+            " --probe asks it harmlessly (loopback only); a capture during kubectl exec tells as well (--with FILE)";
+}
+
+Verdict verdict_of(Listener& listener, const NodeIndex& index, std::vector<Finding>& findings) {
+    const Socket& socket = *listener.socket;
+    Verdict verdict;
+    verdict.transport = socket.transport;
+    verdict.local = socket.local;
+    verdict.unix_path = listener.unix_path;
+    verdict.inode = socket.inode;
+    verdict.net_namespace = socket.net_namespace;
+    verdict.owners = owners_of(listener, index);
+    verdict.seen = listener.seen;
+    verdict.evidence = owner_evidence(listener);
+    verdict.evidence.insert(verdict.evidence.end(), listener.file_evidence.begin(), listener.file_evidence.end());
+
+    const Draft* best = best_draft(listener.drafts);
+    const bool decoy = best && best->proof.holder == Holder::doubtful;
+    if (best && !decoy) {
+        Draft chosen = *best;
+        add_conflicts(chosen, listener.drafts);
+        verdict.confidence = std::string(to_string(sure_of(chosen.proof)));
+        describe(verdict, chosen);
+        verdict.evidence.insert(verdict.evidence.end(), chosen.evidence.begin(), chosen.evidence.end());
+    } else {
+        if (decoy) verdict.evidence.insert(verdict.evidence.end(), best->evidence.begin(), best->evidence.end());
+        describe_unknown(verdict, listener);
+    }
+    remove_repeated(verdict.evidence);
+    std::stable_sort(verdict.evidence.begin(), verdict.evidence.end(),
+                     [](const Evidence& a, const Evidence& b) { return rank_of(a.id) < rank_of(b.id); });
+    for (const RuledOut& each : listener.ruled_out)
+        if (each.role != verdict.role) verdict.ruled_out.push_back(each);
+
+    const Reach reach = reach_of(listener, index.node());
+    verdict.reach = reach.word;
+    verdict.who_can_reach = reach.sentence;
+    if (const RoleText* text = role_text(verdict.role); text && !text->login.empty())
+        verdict.who_can_reach += " " + std::string(text->login);
+    verdict.peers = peers_of(socket, index);
+    find_trouble(verdict, listener, index, findings);
+    return verdict;
+}
+
+// Components' first, TCP before unix before UDP, by port or path.
+auto sort_key(const Verdict& verdict) {
+    const int group = verdict.transport == Transport::tcp ? 0 : is_unix(verdict.transport) ? 1 : 2;
+    return std::tuple(verdict.component.empty(), group, verdict.local.port, verdict.unix_path, verdict.local.address,
+                      verdict.net_namespace, verdict.inode);
+}
+
+std::uint64_t calls_on(const Model& traffic, const Listener& listener) {
+    std::uint64_t count = 0;
+    for (const Chain& chain : traffic.chains)
+        for (const Hop& hop : chain.hops)
+            if (hop.unix_socket && !hop.unix_socket->path.empty() &&
+                normal_path(hop.unix_socket->path) == normal_path(listener.unix_path))
+                ++count;
+    return count;
+}
+
+}  // namespace
+
+Judgement judge(const Node& node, const Model* traffic) {
+    const NodeIndex index(node);
+    std::vector<Listener> listeners;
+    listeners.reserve(index.listeners().size());
+    for (const Socket* socket : index.listeners()) {
+        Listener& listener = listeners.emplace_back();
+        listener.socket = socket;
+        listener.owner = index.main_owner(*socket);
+        listener.in_host_namespace = node.host_net_namespace == 0 || socket->net_namespace == 0 ||
+                                     node.host_net_namespace == socket->net_namespace;
+        if (is_unix(socket->transport)) {
+            draft_from_path(listener, index);
+            if (traffic) listener.seen = calls_on(*traffic, listener);
+            continue;
+        }
+        if (socket->transport == Transport::tcp) {
+            draft_from_settings(listener, index);
+            draft_from_probe(listener, index);
+        }
+        draft_from_number(listener);
+    }
+    if (traffic) draft_from_traffic(listeners, *traffic);
+    draft_streaming(listeners, index);
+
+    Judgement judgement;
+    judgement.verdicts.reserve(listeners.size());
+    for (Listener& listener : listeners) judgement.verdicts.push_back(verdict_of(listener, index, judgement.findings));
+    std::sort(judgement.verdicts.begin(), judgement.verdicts.end(),
+              [](const Verdict& a, const Verdict& b) { return sort_key(a) < sort_key(b); });
+    find_left_behind(judgement.verdicts, index, judgement.findings);
+    return judgement;
+}
+
+PortFact port_fact(const Verdict& verdict) {
+    PortFact fact;
+    fact.local = verdict.local;
+    fact.role = verdict.role;
+    fact.component = verdict.component;
+    fact.confidence = verdict.confidence;
+    fact.reach = verdict.reach;
+    fact.seen = verdict.seen;
+    fact.evidence = verdict.evidence;
+    fact.findings = verdict.findings;
+    fact.title = verdict.title;
+    fact.ruled_out = verdict.ruled_out;
+    if (!verdict.owners.empty()) fact.process = verdict.owners.front().process;
+    if (is_unix(verdict.transport)) fact.unix_path = Untrusted(verdict.unix_path);
+    return fact;
+}
+
+}  // namespace hopscope::chain

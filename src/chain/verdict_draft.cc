@@ -1,0 +1,64 @@
+#include "chain/verdict_draft.h"
+
+#include <algorithm>
+
+namespace hopscope::chain {
+namespace {
+
+// Between drafts that are equally sure, what was observed outweighs what was configured, and that what is usual.
+auto weight(const Draft& draft) {
+    const Proof& proof = draft.proof;
+    return std::tuple(sure_of(proof), proof.traffic || proof.cri || proof.probe, proof.config, proof.only_candidate,
+                      proof.behaviour);
+}
+
+}  // namespace
+
+Holder holder_of(const Listener& listener, bool fits) {
+    if (!listener.owner) return Holder::invisible;
+    if (!listener.owner->role_doubt.empty() && !is_component(listener.owner->role)) return Holder::doubtful;
+    return fits ? Holder::proven : Holder::stranger;
+}
+
+void add_draft(std::vector<Draft>& drafts, Draft draft) {
+    const auto same =
+        std::find_if(drafts.begin(), drafts.end(), [&](const Draft& other) { return other.role == draft.role; });
+    if (same == drafts.end()) {
+        drafts.push_back(std::move(draft));
+        return;
+    }
+    Proof& proof = same->proof;
+    proof.holder = std::max(proof.holder, draft.proof.holder);
+    proof.config |= draft.proof.config;
+    proof.only_candidate |= draft.proof.only_candidate;
+    proof.cri |= draft.proof.cri;
+    proof.traffic |= draft.proof.traffic;
+    proof.probe |= draft.proof.probe;
+    proof.behaviour |= draft.proof.behaviour;
+    proof.version |= draft.proof.version;
+    proof.contradiction |= draft.proof.contradiction;
+    same->tls |= draft.tls;
+    for (Evidence& each : draft.evidence) same->evidence.push_back(std::move(each));
+    const auto fill = [](std::string& into, std::string& from) {
+        if (into.empty()) into = std::move(from);
+    };
+    fill(same->component, draft.component);
+    fill(same->short_why, draft.short_why);
+    fill(same->why_this_port, draft.why_this_port);
+    fill(same->what, draft.what);
+    fill(same->title, draft.title);
+}
+
+const Draft* best_draft(const std::vector<Draft>& drafts) {
+    const Draft* best = nullptr;
+    for (const Draft& draft : drafts)
+        if (!best || weight(draft) > weight(*best)) best = &draft;
+    return best;
+}
+
+std::string place_words(const Endpoint& local) {
+    if (local.address.is_unspecified()) return "*:" + std::to_string(local.port);
+    return to_string(local);
+}
+
+}  // namespace hopscope::chain

@@ -1,0 +1,62 @@
+// One possible role of a listener, with what speaks for and against it. The best draft becomes the verdict.
+// Internal to the verdicts.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "chain/node_index.h"
+#include "chain/verdict.h"
+#include "chain/verdict_proof.h"
+
+namespace hopscope::chain {
+
+struct Draft {
+    std::string role, component;
+    Proof proof;
+    std::vector<Evidence> evidence;                     // without the owner's
+    std::string short_why, why_this_port, what, title;  // empty: from the role's words
+    bool tls = false;
+};
+
+inline Evidence evidence(Grade grade, const char* id, std::string says, std::string source = {},
+                         std::uint64_t frame = 0) {
+    return {.grade = grade, .says = std::move(says), .frame = frame, .source = std::move(source), .id = id};
+}
+
+// What is known of one listener before the choice.
+struct Listener {
+    const Socket* socket = nullptr;
+    const hopscope::Process* owner = nullptr;  // the main one; null: not visible
+    bool in_host_namespace = true;
+    std::vector<Draft> drafts;
+    std::vector<RuledOut> ruled_out;
+    std::uint64_t seen = 0;
+    std::string unix_path;                // where it lies now
+    std::vector<Evidence> file_evidence;  // unix: how the file was found
+    bool other_file = false;              // unix: another socket lies at its path now
+};
+
+// How far the owner may carry a role; `fits`: the role is one of that component.
+Holder holder_of(const Listener& listener, bool fits);
+// Adds to the draft of the same role, or a new one.
+void add_draft(std::vector<Draft>& drafts, Draft draft);
+const Draft* best_draft(const std::vector<Draft>& drafts);
+
+// Each adds the drafts and the ruled out roles that it knows of.
+void draft_from_settings(Listener& listener, const NodeIndex& index);  // TCP: tcp_rules()
+void draft_from_number(Listener& listener);                            // TCP, UDP: number_rules(), docker-proxy
+void draft_from_probe(Listener& listener, const NodeIndex& index);     // TCP
+void draft_from_path(Listener& listener, const NodeIndex& index);      // unix
+// Of all listeners: which one a capture speaks of depends on the others.
+void draft_from_traffic(std::vector<Listener>& listeners, const Model& traffic);
+// Of all listeners: which one streams depends on what explains the others. After all of the above.
+void draft_streaming(std::vector<Listener>& listeners, const NodeIndex& index);
+
+// False: the CRI plugin of this containerd is off, and `says` is why. True also where nothing is known.
+bool has_cri(const ComponentConfig* config, std::string* says);
+
+// "127.0.0.1:33821"; "*:10250" for all addresses.
+std::string place_words(const Endpoint& local);
+
+}  // namespace hopscope::chain

@@ -1,0 +1,26 @@
+// The parts of a verdict beside its role: who can reach it, who is connected, what is wrong with it.
+// Internal to the verdicts.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "chain/verdict_draft.h"
+
+namespace hopscope::chain {
+
+// Verdict::reach and the sentence for it.
+struct Reach {
+    std::string word, sentence;
+};
+Reach reach_of(const Listener& listener, const Node& node);
+
+// At most limits::kVerdictPeersMax, sorted.
+std::vector<Peer> peers_of(const Socket& listener, const NodeIndex& index);
+
+// Adds what is wrong with one listener; its code to the verdict, with a remedy where the verdict has none.
+void find_trouble(Verdict& verdict, const Listener& listener, const NodeIndex& index, std::vector<Finding>& findings);
+// Of the whole node: execs whose client is gone.
+void find_left_behind(const std::vector<Verdict>& verdicts, const NodeIndex& index, std::vector<Finding>& findings);
+
+}  // namespace hopscope::chain

@@ -1,0 +1,49 @@
+// Settings of a component as the verdicts read them: which address and port a value names, and how it is cited.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/node.h"
+
+namespace hopscope::chain {
+
+// The first of these names that is set; null: none, or no settings known. A setting may be known by the name of its
+// flag or by that of its field in a file.
+const ConfigValue* find_setting(const ComponentConfig* config, std::span<const std::string_view> names);
+
+// `stream_server_port = "0"`: key and value, without where it stands. Safe to show.
+std::string words_of(const ConfigValue& value);
+// "/etc/containerd/config.toml:12", "/proc/812/cmdline", "default". Safe to show.
+std::string source_of(const ConfigValue& value);
+// Both: `stream_server_port = "0" (/etc/containerd/config.toml:12)`.
+std::string cite(const ConfigValue& value);
+
+// The value without blanks and quotes around it.
+std::string_view plain(const ConfigValue& value);
+std::optional<std::uint16_t> number_of(const ConfigValue& value);
+bool is_true(const ConfigValue& value);
+
+// Where a value says that a component listens.
+struct Place {
+    std::string scheme;                // "tcp", "http", "unix" …; empty: none written
+    std::string unix_path;             // then nothing below
+    std::optional<IpAddress> address;  // none: all addresses, or a name that only DNS knows (`named_host`)
+    bool named_host = false;
+    std::uint16_t port = 0;  // 0: none written, or "any"
+};
+// Of "127.0.0.1:1338", ":0", "unix:///run/x.sock", "https://10.0.0.1:2379,https://127.0.0.1:2379",
+// ["tcp://0.0.0.0:2375"].
+std::vector<Place> places_of(std::string_view value);
+// True if a listener on `endpoint` may be the one at `place`: same port, and the address does not differ.
+bool same_port(const Place& place, const Endpoint& endpoint);
+bool same_address(const Place& place, const IpAddress& address);
+
+// "1.18" of "v1.18.9-eks-1": major * 1000 + minor; none where it is no version.
+std::optional<std::uint32_t> minor_version(std::string_view text);
+constexpr std::uint32_t version_of(std::uint32_t major, std::uint32_t minor) { return major * 1000 + minor; }
+
+}  // namespace hopscope::chain

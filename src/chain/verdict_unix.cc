@@ -1,0 +1,229 @@
+// What a unix socket is: by the file that it made, its path, the settings that name it, and who answered there.
+#include <algorithm>
+
+#include "chain/verdict_draft.h"
+#include "chain/verdict_rules.h"
+#include "chain/verdict_settings.h"
+
+namespace hopscope::chain {
+namespace {
+
+constexpr std::size_t kPathColumns = 100;
+std::string shown(std::string_view path) { return elide_middle(display(path), kPathColumns); }
+
+// Where the socket's file lies now. Paths name different files in different mount namespaces, and files are renamed:
+// device and inode tell, the text of the path only where they are missing.
+void find_file(Listener& listener, const Node& node) {
+    const Socket& socket = *listener.socket;
+    const std::string& bound = socket.unix_local.path;
+    listener.unix_path = bound;
+    if (bound.starts_with('@') || bound.empty()) return;
+    const bool numbered = socket.file_inode != 0 || socket.file_device != 0;
+    const SocketFile* same = nullptr;
+    const SocketFile* at_path = nullptr;
+    for (const SocketFile& file : node.socket_files) {
+        const bool path_fits = normal_path(file.path.raw()) == normal_path(bound);
+        if (path_fits) at_path = &file;
+        if (!numbered || file.inode != socket.file_inode || file.device != socket.file_device) continue;
+        if (!same || path_fits || (normal_path(same->path.raw()) != normal_path(bound) && file.path < same->path))
+            same = &file;
+    }
+    if (same) {
+        if (normal_path(same->path.raw()) == normal_path(bound)) {
+            listener.file_evidence.push_back(
+                evidence(Grade::decoded, "owner",
+                         "the file at " + shown(bound) + " is this socket's: device and inode are equal",
+                         shown(same->path.raw())));
+        } else {
+            listener.unix_path = same->path.raw();
+            listener.file_evidence.push_back(evidence(Grade::decoded, "owner",
+                                                      "was bound as " + shown(bound) + " and lies at " +
+                                                          shown(same->path.raw()) + " now: device and inode are equal",
+                                                      shown(same->path.raw())));
+        }
+        return;
+    }
+    if (!at_path) return;
+    if (numbered && (at_path->inode != 0 || at_path->device != 0)) {
+        listener.other_file = true;
+        listener.file_evidence.push_back(
+            evidence(Grade::decoded, "contradiction",
+                     "the file at " + shown(bound) +
+                         " is another socket's: this one was replaced, or belongs to another "
+                         "mount namespace",
+                     shown(bound)));
+    } else {
+        listener.file_evidence.push_back(evidence(Grade::inferred, "owner",
+                                                  "told by the text of its path only: the file's numbers are not known",
+                                                  shown(bound)));
+    }
+}
+
+bool is_same_path(const Listener& listener, std::string_view path) {
+    if (path.empty()) return false;
+    const std::string normal = normal_path(path);
+    return normal == normal_path(listener.unix_path) || normal == normal_path(listener.socket->unix_local.path);
+}
+
+Draft draft_of(const Listener& listener, std::string role, std::string component, bool fits_owner) {
+    Draft draft{.role = std::move(role), .component = std::move(component)};
+    draft.proof.holder = holder_of(listener, fits_owner);
+    if (listener.other_file) draft.proof.contradiction = true;
+    return draft;
+}
+
+void draft_from_own_settings(Listener& listener, const NodeIndex& index) {
+    if (!listener.owner) return;
+    const ComponentConfig* config = index.config(*listener.owner);
+    if (!config) return;
+    for (const SocketKey& key : socket_keys()) {
+        if (key.owner != listener.owner->role) continue;
+        const ConfigValue* value = config->find(key.key);
+        if (!value) continue;
+        for (const Place& place : places_of(plain(*value))) {
+            if (place.unix_path.empty() || !is_same_path(listener, place.unix_path + std::string(key.suffix))) continue;
+            Draft draft = draft_of(listener, std::string(key.role), std::string(key.component), true);
+            draft.proof.config = true;
+            draft.evidence.push_back(
+                evidence(Grade::decoded, "config", words_of(*value) + " names it", source_of(*value)));
+            draft.short_why = words_of(*value) + (value->is_default ? " (default)" : "");
+            add_draft(listener.drafts, std::move(draft));
+            break;
+        }
+    }
+}
+
+// "fd://": systemd made the listener and handed it over, and holds it as well.
+void draft_activated(Listener& listener, const NodeIndex& index, Draft& draft) {
+    const Socket& socket = *listener.socket;
+    if (std::none_of(socket.owners.begin(), socket.owners.end(),
+                     [](const SocketOwner& owner) { return owner.process.pid == 1; }))
+        return;
+    draft.evidence.push_back(
+        evidence(Grade::decoded, "behaviour", "process 1 holds it too: socket activation by systemd"));
+    if (!listener.owner) return;
+    const ComponentConfig* config = index.config(*listener.owner);
+    const char* key = listener.owner->role == ProcessRole::dockerd       ? "hosts"
+                      : listener.owner->role == ProcessRole::cri_dockerd ? "container-runtime-endpoint"
+                                                                         : nullptr;
+    const ConfigValue* value = config && key ? config->find(key) : nullptr;
+    if (!value || value->value.raw().find("fd://") == std::string::npos) return;
+    draft.proof.config = true;
+    draft.evidence.push_back(
+        evidence(Grade::decoded, "config", words_of(*value) + ": systemd hands the socket over", source_of(*value)));
+    draft.short_why = words_of(*value) + ", from systemd";
+}
+
+void draft_from_rule(Listener& listener, const NodeIndex& index) {
+    const std::string now = normal_path(listener.unix_path);
+    const std::string bound = normal_path(listener.socket->unix_local.path);
+    const SocketRule* found = nullptr;
+    for (const SocketRule& rule : socket_rules()) {
+        if (!fits(rule.path, now) && !fits(rule.path, bound)) continue;
+        const bool owner_fits =
+            rule.owner != ProcessRole::unknown && listener.owner && rule.owner == listener.owner->role;
+        if (!found) found = &rule;
+        // The first path that fits tells, unless a later one names the same path for this very owner.
+        if (owner_fits) {
+            found = &rule;
+            break;
+        }
+    }
+    if (!found) return;
+    const bool third_party = found->owner == ProcessRole::unknown;
+    const bool owner_fits = listener.owner && found->owner == listener.owner->role;
+    Draft draft = draft_of(listener, std::string(found->role), std::string(found->component), owner_fits);
+    if (third_party) draft.proof.holder = std::min(holder_of(listener, true), Holder::named);
+    draft.proof.behaviour = true;
+    draft.evidence.push_back(evidence(Grade::inferred, "behaviour",
+                                      third_party ? "only its path says so: nothing was read that proves it"
+                                                  : "this is where " + std::string(found->component) + " has it"));
+    if (!third_party && listener.owner && !owner_fits && listener.owner->id.pid != 1) {
+        draft.proof.contradiction = true;
+        draft.evidence.push_back(evidence(Grade::decoded, "contradiction",
+                                          name_of(*listener.owner) + " is no " + std::string(to_string(found->owner))));
+    }
+    if (owner_fits && !listener.owner->version.empty()) {
+        draft.proof.version = true;
+        draft.evidence.push_back(evidence(Grade::decoded, "version",
+                                          std::string(to_string(listener.owner->role)) + " " +
+                                              display(listener.owner->version) + " has this socket"));
+    }
+    draft.short_why = third_party ? "known by its path only" : "its usual path";
+    draft.what = std::string(found->what);
+    if (!draft.what.empty())
+        draft.what.front() =
+            static_cast<char>(draft.what.front() >= 'a' && draft.what.front() <= 'z' ? draft.what.front() - 'a' + 'A'
+                                                                                     : draft.what.front());
+    if (!draft.what.empty()) draft.what += found->protocol.empty() ? "." : ". " + std::string(found->protocol) + ".";
+    draft_activated(listener, index, draft);
+    add_draft(listener.drafts, std::move(draft));
+}
+
+// Others are told to use it: the kubelet its runtime, a shim of Docker its daemon.
+void draft_from_others(Listener& listener, const NodeIndex& index) {
+    struct Use {
+        ProcessRole user;
+        std::string_view key, role;
+    };
+    static constexpr Use kUses[] = {{ProcessRole::kubelet, "containerRuntimeEndpoint", "cri-socket"},
+                                    {ProcessRole::kubelet, "docker-endpoint", "docker-api"},
+                                    {ProcessRole::cri_dockerd, "docker-endpoint", "docker-api"},
+                                    {ProcessRole::dockerd, "containerd", "containerd-api"}};
+    for (Draft& draft : listener.drafts) {
+        for (const ComponentConfig& config : index.node().configs) {
+            for (const Use& use : kUses) {
+                if (use.user != config.role || use.role != draft.role) continue;
+                const ConfigValue* value = config.find(use.key);
+                if (!value || !is_same_path(listener, plain(*value))) continue;
+                draft.proof.config = true;
+                draft.evidence.push_back(evidence(Grade::decoded, "config",
+                                                  std::string(to_string(config.role)) + "[" +
+                                                      std::to_string(config.process.pid) +
+                                                      "] is told to use it: " + words_of(*value),
+                                                  source_of(*value)));
+            }
+        }
+        if (draft.role != "cri-socket" && draft.role != "docker-api") continue;
+        for (const RuntimeFacts& runtime : index.node().runtimes) {
+            if (!runtime.answered || !is_same_path(listener, runtime.socket_path.raw())) continue;
+            const bool docker = runtime.component == "docker";
+            if (docker != (draft.role == "docker-api")) continue;
+            draft.proof.cri = true;
+            std::string says =
+                "it answered as " + display(runtime.name.empty() ? runtime.component : runtime.name.raw());
+            if (!runtime.version.empty()) says += " " + display(runtime.version);
+            if (!runtime.api_version.empty()) says += docker ? " (API " : " (CRI ";
+            if (!runtime.api_version.empty()) says += display(runtime.api_version) + ")";
+            draft.evidence.push_back(
+                evidence(Grade::decoded, "cri", std::move(says), shown(runtime.socket_path.raw())));
+        }
+    }
+}
+
+// The same socket of a containerd without the CRI plugin is for its own API only.
+void turn_off_cri(Listener& listener, const NodeIndex& index) {
+    std::string says;
+    if (!listener.owner || has_cri(index.config(*listener.owner), &says)) return;
+    for (Draft& draft : listener.drafts) {
+        if (draft.role != "cri-socket" || draft.proof.cri) continue;
+        draft.role = "containerd-api";
+        draft.what.clear();
+        listener.ruled_out.push_back({"cri-socket", says});
+    }
+    std::vector<Draft> drafts;
+    for (Draft& draft : listener.drafts) add_draft(drafts, std::move(draft));
+    listener.drafts = std::move(drafts);
+}
+
+}  // namespace
+
+void draft_from_path(Listener& listener, const NodeIndex& index) {
+    find_file(listener, index.node());
+    draft_from_own_settings(listener, index);
+    draft_from_rule(listener, index);
+    if (listener.owner && listener.owner->role == ProcessRole::containerd) turn_off_cri(listener, index);
+    draft_from_others(listener, index);
+}
+
+}  // namespace hopscope::chain
