@@ -45,6 +45,18 @@ void Builder::on(const Event& event, const Place& place) {
     std::visit([&](const auto& fact) { state_->on(fact, place); }, event);
 }
 
+void Builder::name_ends(std::uint32_t session, Ends ends) {
+    if (Session* known = state_->kept_session(session)) known->ends = std::make_unique<Ends>(std::move(ends));
+}
+
+void Builder::name_container(const ContainerNames& names) { state_->cri.remember(names); }
+
+void Builder::join() {
+    State& s = *state_;
+    s.model.chains.clear();
+    join_chains(s.model, s.cri, s.tls);
+}
+
 void Builder::finish(Timestamp at) { state_->finish(at); }
 
 FlowState* Builder::State::flow_of(const Place& place) {
@@ -212,6 +224,7 @@ void Builder::State::finish(Timestamp at) {
     keeper.trim();
     // Lists of containers may have come after the sessions that they name.
     for (const auto& session : model.sessions) cri.complete_names(*session);
+    model.chains.clear();
     join_chains(model, cri, tls);
 }
 

@@ -5,6 +5,7 @@
 
 #include "chain/model.h"
 #include "chain/observer.h"
+#include "core/node.h"
 
 namespace hopscope::chain {
 
@@ -38,6 +39,13 @@ public:
     // A connection begins or turns out to be the other way round. Called before its first event.
     void flow(const FlowInfo& flow);
     void on(const Event& event, const Place& place);
+    // What the system tells about a session that is open (or over, while it is kept); also from within Observer's
+    // session_opened, for that session.
+    void name_ends(std::uint32_t session, Ends ends);
+    // Names of containers that are known from elsewhere than the CRI calls of the capture.
+    void name_container(const ContainerNames& names);
+    // Live: joins what is there so far; model().chains is made anew, numbered from 1.
+    void join();
     // The capture is over: every open session is ended and told, chains are joined. Call once.
     void finish(Timestamp at);
 

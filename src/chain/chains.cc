@@ -26,6 +26,10 @@ Hop hop_of(const Session& session) {
     hop.start = session.start;
     if (session.answered.ns != 0) hop.took = session.answered - session.start;
     hop.bytes = session.bytes;
+    if (session.ends) {
+        hop.from = session.ends->from;
+        hop.to = session.ends->to;
+    }
     const std::vector<Evidence> evidence = evidence_of(session);
     if (!evidence.empty()) hop.evidence.push_back(evidence.front());
     return hop;

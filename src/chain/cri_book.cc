@@ -107,6 +107,13 @@ void CriBook::remember_names(const CriMessage& message) {
     for (const CriSandbox& s : message.sandboxes) remember(sandboxes_, s.id, {}, {}, s.pod, s.namespace_, s.uid);
 }
 
+void CriBook::remember(const ContainerNames& names) {
+    const bool is_sandbox = names.id == names.sandbox_id;
+    const std::string_view name = is_sandbox ? std::string_view{} : std::string_view{names.name.raw()};
+    remember(is_sandbox ? sandboxes_ : containers_, names.id, name, is_sandbox ? std::string_view{} : std::string_view{names.sandbox_id},
+             names.pod.raw(), names.namespace_.raw(), names.pod_uid.raw());
+}
+
 const CriCall* CriBook::call_of(std::uint32_t token_number) {
     if (token_number == 0) return nullptr;
     const std::uint32_t call = tokens_.facts(token_number).call;

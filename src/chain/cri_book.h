@@ -12,6 +12,7 @@
 #include "chain/observer.h"
 #include "chain/shared_texts.h"
 #include "chain/tokens.h"
+#include "core/node.h"
 
 namespace hopscope::chain {
 
@@ -47,6 +48,8 @@ public:
     // A token that has just been issued, or null.
     const CriCall* on(const CriMessage& message, const Place& place, const CriConnection& connection);
     void on(const CriDone& done, const Place& place);
+    // Names known from elsewhere.
+    void remember(const ContainerNames& names);
     // The connection is over: calls that were not answered are forgotten.
     void flow_ended(FlowId flow);
 

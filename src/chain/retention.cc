@@ -27,6 +27,7 @@ std::size_t memory_of(const Session& session) {
     // The others are mostly shared with other sessions.
     for (const Untrusted* text : {&session.target, &session.refusal, &session.status_message, &session.kubectl_session})
         bytes += text_bytes(*text);
+    if (session.ends) bytes += sizeof(Ends) + kAllocationBytes;
     if (session.token) bytes += text_bytes(session.token->value);
     for (const Untrusted& word : session.command) bytes += text_bytes(word);
     for (const Stream& stream : session.streams) {

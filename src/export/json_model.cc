@@ -211,6 +211,12 @@ void stream_object(JsonWriter& json, const Stream& stream, const JsonOptions& op
     json.end_object();
 }
 
+void ends_members(JsonWriter& json, const Session& session) {
+    if (!session.ends) return;
+    process_end(json, "from", session.ends->from);
+    process_end(json, "to", session.ends->to);
+}
+
 void session_members(JsonWriter& json, const Session& session, const JsonOptions& options) {
     numbered(json, "session", 's', session.number);
     json.text_if("op", to_string(session.op));
@@ -226,6 +232,7 @@ void session_members(JsonWriter& json, const Session& session, const JsonOptions
     if (session.start.ns != 0 && session.answered.ns != 0) json.seconds("setup_s", session.answered - session.start);
     endpoint_member(json, "client", session.client);
     endpoint_member(json, "server", session.server);
+    ends_members(json, session);
     json.number("flow", session.flow);
     if (options.several_files) json.number("file", session.file);
     json.number_if("first_frame", session.first_frame);
@@ -294,6 +301,11 @@ void port_object(JsonWriter& json, const PortFact& port) {
 
 void chain_object(JsonWriter& json, const Chain& chain, const JsonOptions& options) {
     json.begin_object();
+    chain_members(json, chain, options);
+    json.end_object();
+}
+
+void chain_members(JsonWriter& json, const Chain& chain, const JsonOptions& options) {
     numbered(json, "chain", 'c', chain.number);
     json.text_if("op", to_string(chain.op));
     json.time_if("start", chain.start);
@@ -323,7 +335,6 @@ void chain_object(JsonWriter& json, const Chain& chain, const JsonOptions& optio
     json.end_array();
     evidence_array(json, "candidates", chain.candidates);
     evidence_array(json, "contradictions", chain.contradictions);
-    json.end_object();
 }
 
 void file_object(JsonWriter& json, const chain::FileFact& file) {

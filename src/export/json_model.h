@@ -21,6 +21,9 @@ void stream_object(JsonWriter& json, const chain::Stream& stream, const JsonOpti
 void finding_members(JsonWriter& json, const chain::Finding& finding, const JsonOptions& options);
 void port_object(JsonWriter& json, const chain::PortFact& port);
 void chain_object(JsonWriter& json, const chain::Chain& chain, const JsonOptions& options);
+void chain_members(JsonWriter& json, const chain::Chain& chain, const JsonOptions& options);
+// "from" and "to": the processes at both ends, where known.
+void ends_members(JsonWriter& json, const chain::Session& session);
 void file_object(JsonWriter& json, const chain::FileFact& file);
 void capture_members(JsonWriter& json, const chain::Model& model);
 

@@ -162,6 +162,14 @@ void Ndjson::loss(const LossCounters& now, Timestamp at) {
     told_loss_at_ = at;
 }
 
+void Ndjson::chain(const chain::Chain& chain, std::span<const Session* const> sessions) {
+    const auto wanted = [&](const Session* session) { return options_.filter(session, nullptr); };
+    if (options_.filter && std::none_of(sessions.begin(), sessions.end(), wanted)) return;
+    begin("chain", chain.end.ns != 0 ? std::optional(chain.end) : std::nullopt);
+    chain_members(json_, chain, options_.json);
+    done();
+}
+
 void Ndjson::end(const chain::Model& model) {
     if (model.capture.last) {
         told_loss_at_.reset();  // the last second's losses are told, however soon after the others
@@ -184,6 +192,7 @@ void Ndjson::session_opened(const Session& session, const Place& place) {
     json_.text_if("subprotocol", session.subprotocol);
     endpoint_member(json_, "client", session.client);
     endpoint_member(json_, "server", session.server);
+    ends_members(json_, session);
     if (session.token) token_member(json_, *session.token, options_.json.reveal);
     done();
 }

@@ -51,7 +51,11 @@ public:
     void event(const Event& event, const chain::Place& place);
     // Compares with what was told before and writes what was added, at most once per second of capture time.
     void loss(const LossCounters& now, Timestamp at);
+    // A user action whose sessions are all over. `sessions` of it that are still kept decide whether it is wanted.
+    void chain(const chain::Chain& chain, std::span<const chain::Session* const> sessions);
     void end(const chain::Model& model);  // once, last
+    // For callers that flush by turns.
+    void flush() { out_.flush(); }
 
     void session_opened(const chain::Session&, const chain::Place&) override;
     void stream_opened(const chain::Session&, const chain::Stream&, const chain::Place&) override;

@@ -98,6 +98,8 @@ constexpr Property kSession[] = {
     {"setup_s", "number", "from the request to its answer"},
     {"client", "ref endpoint!", ""},
     {"server", "ref endpoint!", ""},
+    {"from", "ref end", "the process at the client's end, where the system could tell"},
+    {"to", "ref end", "the process at the server's end"},
     {"flow", "integer!", "number of the connection in this run"},
     {"file", "integer", "which file, from 0; only when there are several"},
     {"first_frame", "integer", ""},
@@ -383,6 +385,8 @@ constexpr Property kOpen[] = {
     {"subprotocol", "text", ""},
     {"client", "ref endpoint!", ""},
     {"server", "ref endpoint!", ""},
+    {"from", "ref end", ""},
+    {"to", "ref end", ""},
     {"token", "ref token", ""},
 };
 constexpr Property kStreamOpen[] = {
@@ -439,13 +443,13 @@ constexpr Definition kEvents[] = {
     {"data", kData, "a piece of payload; only with --reveal payload, stdin, stdout, stderr or data"},
     {"resize", kResizeEvent, "the terminal's new size"},
     {"session", kSession, "a session that is over: the object of the report"},
+    {"chain", kChain, "live only: a user action whose sessions are all over"},
     {"finding", kFinding, ""},
     {"loss", kLoss, "at most once per second; no filter holds it back"},
     {"capture.end", kCaptureEnd, "last line"},
 };
 
-constexpr std::array<std::string_view, 5> kWithoutPlace = {"capture.start", "capture.end", "loss", "session",
-                                                           "finding"};
+constexpr std::array<std::string_view, 6> kWithoutPlace = {"capture.start", "capture.end", "loss", "session", "chain", "finding"};
 
 // OpenTelemetry semantic conventions 1.44; a session is a trace, hops are spans.
 constexpr OtelName kOtel[] = {

@@ -38,6 +38,8 @@ struct Pipeline::State final : decode::net::TcpListener, Connection::Owner {
     struct StreamEntry {
         FlowRef flow;
         chain::FlowInfo info;
+        std::pair<std::uint16_t, std::uint64_t> key;  // file and number there
+        bool live = false;
         std::uint64_t next[2] = {0, 0};  // stream offset by direction
         bool ended[2] = {false, false};
     };
@@ -145,25 +147,31 @@ struct Pipeline::State final : decode::net::TcpListener, Connection::Owner {
 
     // --- byte streams
     void on_stream(const StreamChunk& input) {
-        const auto [known, is_new] = stream_index.try_emplace({input.file, input.connection}, static_cast<std::uint32_t>(streams.size()));
+        const std::pair key{input.file, input.connection};
+        auto known = stream_index.find(key);
+        const bool is_new = known == stream_index.end();
+        if (is_new && input.bytes.empty() && input.end) return;  // the end of one that is over, told again
+        if (is_new) known = stream_index.emplace(key, free_stream()).first;
         const std::uint32_t index = known->second;
         if (is_new) {
             StreamEntry fresh;
-            fresh.flow = {kFirstStreamFlow + index, index};
+            fresh.key = key;
+            fresh.live = true;
+            fresh.flow = {kFirstStreamFlow + streams_opened++, index};
             fresh.info = {.id = fresh.flow.id, .slot = 2 * index + 1, .file = input.file, .handshake_seen = input.offset == 0,
                           .is_unix = true, .unix_server = input.server, .unix_client_inode = input.client_inode,
                           .client_pid = input.client_pid, .server_pid = input.server_pid};
             // Where it begins later, the first offset seen is the beginning for us.
             fresh.next[0] = fresh.next[1] = 0;
-            streams.push_back(std::move(fresh));
-            entry(2 * index + 1) = Entry{.id = kFirstStreamFlow + index,
+            const FlowId id = fresh.flow.id;
+            streams[index] = std::move(fresh);
+            entry(2 * index + 1) = Entry{.id = id,
                                          .connection = std::make_unique<Connection>(input.offset == 0, protocols),
                                          .opened_at = input.at, .opened_frame = input.frame, .opened_file = input.file,
                                          .handshake_seen = input.offset == 0};
         }
         StreamEntry& stream = streams[index];
         enter(stream.flow.id, 2 * index + 1);
-        if (!current->connection) return;  // ended before
         std::uint64_t& next = stream.next[index_of(input.direction)];
         Bytes bytes = input.bytes;
         if (input.offset > next) {
@@ -182,11 +190,24 @@ struct Pipeline::State final : decode::net::TcpListener, Connection::Owner {
         current->connection->closing(input.direction, FinKind::fin, *this);
         if (stream.ended[0] && stream.ended[1]) end_stream(stream, false);
     }
-    void end_stream(const StreamEntry& stream, bool capture_over) {
+    void end_stream(StreamEntry& stream, bool capture_over) {
+        if (!stream.live) return;
         enter(stream.flow.id, stream.info.slot);
-        if (!current->connection) return;
         current->connection->ended(capture_over, *this);
         *current = Entry{};
+        stream.live = false;
+        stream_index.erase(stream.key);
+        free_streams.push_back(stream.flow.slot);
+    }
+    // A slot: connections come and go for as long as a live run lasts.
+    std::uint32_t free_stream() {
+        if (free_streams.empty()) {
+            streams.emplace_back();
+            return static_cast<std::uint32_t>(streams.size() - 1);
+        }
+        const std::uint32_t slot = free_streams.back();
+        free_streams.pop_back();
+        return slot;
     }
 
     static constexpr FlowId kFirstStreamFlow = 0x80000000;  // TCP connections count from 0
@@ -195,6 +216,8 @@ struct Pipeline::State final : decode::net::TcpListener, Connection::Owner {
     decode::Protocols protocols;
     std::map<std::pair<std::uint16_t, std::uint64_t>, std::uint32_t> stream_index;
     std::vector<StreamEntry> streams;
+    std::vector<std::uint32_t> free_streams;  // slots of those that are over
+    std::uint32_t streams_opened = 0;
     chain::Builder builder;
     decode::net::PacketParser parser;
     decode::net::TcpReassembler tcp;
@@ -231,6 +254,14 @@ void Pipeline::on(const StreamChunk& input) {
     s.on_stream(input);
 }
 
+void Pipeline::tick(Timestamp now) {
+    State& s = *state_;
+    // Time as told by packets is ahead of the clock's while they come.
+    if (const auto& last = s.builder.model().capture.last; !last || now <= *last || now <= s.place.at) return;
+    s.place.at = now;
+    s.tcp.advance(now);
+}
+
 void Pipeline::lost(LossPlace place, std::uint64_t count) { state_->builder.model().loss.add(place, count); }
 
 void Pipeline::expect_copies() { state_->parser.expect_copies(); }
@@ -238,7 +269,7 @@ void Pipeline::expect_copies() { state_->parser.expect_copies(); }
 void Pipeline::finish() {
     State& s = *state_;
     s.tcp.finish();
-    for (const State::StreamEntry& stream : s.streams) s.end_stream(stream, true);
+    for (State::StreamEntry& stream : s.streams) s.end_stream(stream, true);
     chain::CaptureFacts& facts = s.builder.model().capture;
     facts.tcp_connections = s.tcp.flows_opened();
     facts.duplicates = s.parser.copies_dropped();
@@ -246,6 +277,7 @@ void Pipeline::finish() {
 }
 
 chain::Model& Pipeline::model() { return state_->builder.model(); }
+chain::Builder& Pipeline::builder() { return state_->builder; }
 const chain::Builder& Pipeline::builder() const { return state_->builder; }
 
 }  // namespace hopscope::pipeline

@@ -42,6 +42,8 @@ public:
 
     void on(const Packet& packet);
     void on(const StreamChunk& chunk);
+    // Live only: no packet came, but it is now surely later than `now`. Holes and ends that wait for time only are told.
+    void tick(Timestamp now);
     void lost(LossPlace place, std::uint64_t count);
     // From now on packets may be there twice (a second interface has appeared).
     void expect_copies();
@@ -49,6 +51,7 @@ public:
     void finish();
 
     [[nodiscard]] chain::Model& model();
+    [[nodiscard]] chain::Builder& builder();
     [[nodiscard]] const chain::Builder& builder() const;
 
 private:

@@ -1,0 +1,39 @@
+// Live: which user actions are over and were not told yet.
+//
+// A chain is told once, when all its sessions have been over for a while: the hops of one action end within
+// milliseconds of each other, and what belongs to it but comes later is not told any more. It keeps no chain, only the
+// numbers of sessions that were told and may still be kept by the builder.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <span>
+
+#include "chain/builder.h"
+#include "chain/model.h"
+
+namespace hopscope::chain {
+
+class FinishedChains {
+public:
+    // `sessions`: those of the chain that are still kept.
+    using Tell = std::function<void(const Chain& chain, std::span<const Session* const> sessions)>;
+
+    // A session has ended since the last look().
+    void session_ended() { due_ = true; }
+    // Joins what is there (only if something may have become ready) and tells what is ready by `now`.
+    void look(Builder& builder, Timestamp now, const Tell& tell);
+    // After Builder::finish(): everything that was not told.
+    void finish(Model& model, const Tell& tell);
+
+private:
+    // True: some chain is over, but not for long enough.
+    bool tell_ready(Model& model, const Timestamp* now, const Tell& tell);
+
+    std::set<std::uint32_t> told_;
+    std::uint32_t number_ = 0;  // of the last chain told
+    bool due_ = false;
+};
+
+}  // namespace hopscope::chain
