@@ -22,8 +22,8 @@ struct hs_scanned_socket {
     __u32 fd;
     __u32 receive_queue;
     __u32 send_queue;
-    __u8 local[16];
-    __u8 remote[16];
+    __u32 local[4];      // network order
+    __u32 remote[4];
     __u16 local_port;
     __u16 remote_port;
     __u16 family;
@@ -32,4 +32,42 @@ struct hs_scanned_socket {
     __u16 path_bytes;
     __u8 state;
     __u8 pad[3];
+};
+
+// Who did it: taken only where the kernel runs in the process itself (EBPF: connect, listen, accept, close), never from a
+// softirq, where `current` is whoever happened to run.
+struct hs_owner {
+    __u64 start_boot_ns;  // of the process; 0: unknown owner
+    __u32 pid;            // thread group, in the initial pid namespace
+    __u32 pad;
+    char comm[HS_COMM_BYTES];
+};
+
+enum hs_life_kind {
+    HS_LIFE_STATE = 1,   // the state changed from `old_state` to `new_state`
+    HS_LIFE_ACCEPT = 2,  // accept(2) gave the connection to `owner`
+};
+
+// life.bpf.c: one TCP socket changed.
+struct hs_life_event {
+    __u64 at_boot_ns;
+    __u64 sk;      // address of the kernel's object: the key from the first to the last event of a socket
+    __u64 inode;   // 0: not accepted yet
+    struct hs_owner owner;
+    __u32 local[4];
+    __u32 remote[4];
+    __u32 net_namespace;
+    __u16 local_port;   // 0 where the kernel has cleared it already (end of a listener, end from FIN-WAIT-2)
+    __u16 remote_port;
+    __u8 kind;
+    __u8 old_state;
+    __u8 new_state;
+    __u8 pad[5];
+};
+
+// Places in the maps `counters`, one 64-bit number per processor.
+enum hs_counter {
+    HS_COUNTER_LOST = 0,    // events for which the ring had no room
+    HS_COUNTER_EVENTS = 1,  // events written
+    HS_COUNTERS = 2,
 };

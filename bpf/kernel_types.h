@@ -29,6 +29,12 @@ enum {
 };
 enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
 
+// Which of these the kernel has says whether it has the helper (bpf_core_enum_value_exists).
+enum bpf_func_id {
+    BPF_FUNC_sock_from_file = 162,      // 5.11
+    BPF_FUNC_skc_to_unix_sock = 178,    // 5.16
+};
+
 enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10 };
 enum { IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_MPTCP = 262 };
 enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_SYN_RECV = 3, TCP_FIN_WAIT1 = 4, TCP_CLOSE = 7, TCP_LAST_ACK = 9, TCP_LISTEN = 10 };
@@ -155,7 +161,7 @@ typedef struct {
 
 struct in6_addr {
     union {
-        __u8 u6_addr8[16];
+        __be32 u6_addr32[4];
     } in6_u;
 };
 
@@ -238,6 +244,10 @@ struct bpf_iter__task_file {
     struct task_struct *task;
     __u32 fd;
     struct file *file;
+};
+
+struct bpf_raw_tracepoint_args {
+    __u64 args[0];
 };
 
 // --- registers at a system call

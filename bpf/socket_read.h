@@ -13,15 +13,14 @@ static __always_inline __u64 inode_of(struct sock *sk) {
     return BPF_CORE_READ(both, vfs_inode.i_ino);
 }
 
-static __always_inline void map_v4(__u8 *out, __be32 address) {
-    __builtin_memset(out, 0, 10);
-    out[10] = 0xff;
-    out[11] = 0xff;
-    __builtin_memcpy(out + 12, &address, 4);
+static __always_inline void map_v4(__u32 *out, __be32 address) {
+    out[0] = out[1] = 0;
+    out[2] = __builtin_bswap32(0xffff);
+    out[3] = address;
 }
 
-// Both addresses as 16 bytes. `local` and `remote` must point into memory that the program may write.
-static __always_inline void addresses_of(struct sock *sk, __u16 family, __u8 *local, __u8 *remote) {
+// Both addresses as IPv6. `local` and `remote` must point into memory that the program may write.
+static __always_inline void addresses_of(struct sock *sk, __u16 family, __u32 *local, __u32 *remote) {
     if (family == AF_INET) {
         map_v4(local, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
         map_v4(remote, BPF_CORE_READ(sk, __sk_common.skc_daddr));

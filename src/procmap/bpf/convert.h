@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -30,7 +31,13 @@ inline SocketState tcp_state(std::uint8_t state) {
     }
 }
 
-inline Endpoint endpoint_of(const std::uint8_t* address, std::uint16_t port) { return {IpAddress::v6(address), port}; }
+// `address`: 16 bytes in network order, as four words of the kernel.
+inline Endpoint endpoint_of(const std::uint32_t (&address)[4], std::uint16_t port) {
+    Endpoint endpoint;
+    std::memcpy(endpoint.address.bytes.data(), address, sizeof address);
+    endpoint.port = port;
+    return endpoint;
+}
 
 // sun_path as bind got it: a path ends at its first zero byte; an abstract name begins with one, shown as '@', and may
 // hold more of them.

@@ -1,6 +1,7 @@
 #include "procmap/bpf/object.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 #include <mutex>
+#include <string_view>
 
 #include "core/limits.h"
 
@@ -20,11 +22,16 @@ thread_local std::string log_tail;
 // A verifier's log has megabytes, and its end tells what was wrong.
 int keep_log(libbpf_print_level level, const char* format, va_list arguments) {
     if (level == LIBBPF_DEBUG) return 0;
-    char text[1024];
-    const int wanted = std::vsnprintf(text, sizeof text, format, arguments);
+    // The whole log of a verifier comes as one message.
+    va_list again;
+    va_copy(again, arguments);
+    const int wanted = std::vsnprintf(nullptr, 0, format, again);
+    va_end(again);
     if (wanted <= 0) return 0;
-    const std::size_t bytes = std::min(static_cast<std::size_t>(wanted), sizeof text - 1);
-    log_tail.append(text, bytes);
+    std::string text(static_cast<std::size_t>(wanted) + 1, '\0');
+    std::vsnprintf(text.data(), text.size(), format, arguments);
+    text.pop_back();
+    log_tail.append(text);
     if (log_tail.size() > limits::kBpfLogBytesKept) log_tail.erase(0, log_tail.size() - limits::kBpfLogBytesKept);
     return wanted;
 }
@@ -71,6 +78,38 @@ Error bpf_error(std::string doing, std::string subject, int errno_value) {
 void BpfObject::ObjectClose::operator()(bpf_object* object) const { bpf_object__close(object); }
 void BpfObject::LinkClose::operator()(bpf_link* link) const { bpf_link__destroy(link); }
 
+void BpfSetup::ring_bytes(const char* map, std::uint32_t bytes) {
+    bpf_map* found = bpf_object__find_map_by_name(object_, map);
+    if (found == nullptr || bpf_map__set_max_entries(found, bytes) != 0) failed_ = true;
+}
+
+// Where a constant lies in .rodata says the object's own type information: a list of the section's variables.
+void BpfSetup::constant(const char* name, std::int64_t value) {
+    const btf* types = bpf_object__btf(object_);
+    bpf_map* section = nullptr;
+    for (bpf_map* map = bpf_object__next_map(object_, nullptr); map != nullptr;
+         map = bpf_object__next_map(object_, map))
+        if (std::string_view(bpf_map__name(map)).ends_with(".rodata")) section = map;
+    std::size_t size = 0;
+    const void* first = section != nullptr ? bpf_map__initial_value(section, &size) : nullptr;
+    const int id = btf__find_by_name_kind(types, ".rodata", BTF_KIND_DATASEC);
+    const bool before = failed_;
+    failed_ = true;
+    if (first == nullptr || id < 0) return;
+    std::vector<std::uint8_t> bytes(size);
+    std::memcpy(bytes.data(), first, size);
+    const btf_type* list = btf__type_by_id(types, static_cast<std::uint32_t>(id));
+    const btf_var_secinfo* variables = btf_var_secinfos(list);
+    for (int i = 0; i < btf_vlen(list); ++i) {
+        const btf_type* variable = btf__type_by_id(types, variables[i].type);
+        if (std::string_view(btf__name_by_offset(types, variable->name_off)) != name) continue;
+        if (variables[i].size != sizeof value || variables[i].offset + sizeof value > size) return;
+        std::memcpy(bytes.data() + variables[i].offset, &value, sizeof value);
+        failed_ = before || bpf_map__set_initial_value(section, bytes.data(), size) != 0;
+        return;
+    }
+}
+
 BpfObject& BpfObject::operator=(BpfObject&& other) noexcept {
     links_ = std::move(other.links_);
     object_ = std::move(other.object_);
@@ -79,7 +118,7 @@ BpfObject& BpfObject::operator=(BpfObject&& other) noexcept {
 BpfObject::~BpfObject() { links_.clear(); }
 
 Result<BpfObject> BpfObject::load(const char* name, std::span<const std::uint8_t> elf,
-                                  const std::function<void(bpf_object*)>& prepare) {
+                                  const std::function<void(BpfSetup&)>& prepare) {
     capture_bpf_log();
     take_bpf_log();
     libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
@@ -88,7 +127,11 @@ Result<BpfObject> BpfObject::load(const char* name, std::span<const std::uint8_t
     options.object_name = name;
     std::unique_ptr<bpf_object, ObjectClose> object(bpf_object__open_mem(elf.data(), elf.size(), &options));
     if (!object) return unexpected(bpf_error("cannot open eBPF program", name, errno));
-    if (prepare) prepare(object.get());
+    if (prepare) {
+        BpfSetup setup(object.get());
+        prepare(setup);
+        if (setup.failed()) return unexpected(bpf_error("cannot set up eBPF program", name, EINVAL));
+    }
     const int error = bpf_object__load(object.get());
     if (error != 0) return unexpected(bpf_error("cannot load eBPF program", name, -error));
     return BpfObject(std::move(object));

@@ -20,11 +20,25 @@ struct ring_buffer;
 
 namespace hopscope::procmap {
 
+// Between opening and loading: what may still be changed.
+class BpfSetup {
+public:
+    explicit BpfSetup(bpf_object* object) : object_(object) {}
+    void ring_bytes(const char* map, std::uint32_t bytes);
+    // Sets a `volatile const long` of the program. The names are ours: a wrong one is a defect, and shows as an error
+    // of load().
+    void constant(const char* name, std::int64_t value);
+    [[nodiscard]] bool failed() const { return failed_; }
+
+private:
+    bpf_object* object_;
+    bool failed_ = false;
+};
+
 class BpfObject {
 public:
-    // Opened, not yet loaded: `prepare` may set sizes of maps and constants in between.
     static Result<BpfObject> load(const char* name, std::span<const std::uint8_t> elf,
-                                  const std::function<void(bpf_object*)>& prepare = nullptr);
+                                  const std::function<void(BpfSetup&)>& prepare = nullptr);
     BpfObject(BpfObject&&) noexcept = default;
     BpfObject& operator=(BpfObject&&) noexcept;
     ~BpfObject();

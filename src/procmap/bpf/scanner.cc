@@ -81,6 +81,7 @@ struct Scanner::State {
     BpfObject object;
     std::vector<std::uint8_t> buffer;   // of one read
     std::vector<std::uint8_t> pending;  // begin of a record whose end comes with the next read
+    std::size_t last_count = 0;         // sockets of the last pass: about as many come again
 };
 
 Scanner::Scanner(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -89,7 +90,7 @@ Scanner::~Scanner() = default;
 Result<std::unique_ptr<Scanner>> Scanner::open() {
     auto object = BpfObject::load("hopscope_scan", bpf_object_scan());
     if (!object) return unexpected(std::move(object.error()));
-    auto state = std::make_unique<State>(State{std::move(*object), {}, {}});
+    auto state = std::make_unique<State>(State{.object = std::move(*object)});
     if (Status attached = state->object.attach(kProgram); !attached) return unexpected(std::move(attached.error()));
     state->buffer.resize(limits::kScanReadBytes);
     return std::unique_ptr<Scanner>(new Scanner(std::move(state)));
@@ -99,7 +100,9 @@ Result<std::vector<Socket>> Scanner::scan() {
     const Descriptor pass(bpf_iter_create(bpf_link__fd(state_->object.link(kProgram))));
     if (pass.get() < 0) return unexpected(bpf_error("cannot read sockets", "iter/task_file", errno));
     std::vector<Socket> sockets;
+    sockets.reserve(state_->last_count + state_->last_count / 8);
     std::unordered_map<std::uint64_t, std::size_t> known;  // kernel's object → index
+    known.reserve(sockets.capacity());
     std::vector<std::uint8_t>& pending = state_->pending;
     pending.clear();
     while (true) {
@@ -132,6 +135,7 @@ Result<std::vector<Socket>> Scanner::scan() {
         }
         pending.erase(pending.begin(), pending.begin() + static_cast<std::ptrdiff_t>(at));
     }
+    state_->last_count = sockets.size();
     return sockets;
 }
 

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "procmap/bpf/scanner.h"
+#include "procmap/bpf/watcher.h"
 
 namespace hopscope::procmap {
 namespace {
@@ -22,5 +23,16 @@ Scanner::Scanner(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Scanner::~Scanner() = default;
 Result<std::unique_ptr<Scanner>> Scanner::open() { return left_out("cannot scan sockets with"); }
 Result<std::vector<Socket>> Scanner::scan() { return std::vector<Socket>{}; }
+
+struct SocketWatcher::State {};
+SocketWatcher::SocketWatcher(std::unique_ptr<State> state) : state_(std::move(state)) {}
+SocketWatcher::~SocketWatcher() = default;
+Result<std::unique_ptr<SocketWatcher>> SocketWatcher::open(std::uint32_t) {
+    return left_out("cannot watch sockets with");
+}
+int SocketWatcher::fd() const { return -1; }
+std::size_t SocketWatcher::drain(const std::function<void(const SocketSign&)>&) { return 0; }
+std::uint64_t SocketWatcher::lost() const { return 0; }
+std::uint64_t SocketWatcher::events() const { return 0; }
 
 }  // namespace hopscope::procmap

@@ -23,10 +23,7 @@ class ScannerTest : public ::testing::Test {
 protected:
     void SetUp() override {
         auto opened = Scanner::open();
-        if (!opened) {
-            // Root with an own kernel can do it: there a failure is a failure.
-            GTEST_SKIP() << opened.error().doing << " " << opened.error().subject << ": " << opened.error().why;
-        }
+        SKIP_OR_FAIL_WITHOUT(opened);
         scanner = std::move(*opened);
     }
     std::map<std::uint64_t, Socket> scan() {

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -15,6 +16,18 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "core/result.h"
+
+// Where eBPF is not to be had the test is skipped. A program that the kernel refuses for any other reason is a failure.
+#define SKIP_OR_FAIL_WITHOUT(opened)                                                              \
+    if (!(opened)) {                                                                              \
+        const hopscope::Error& refused = (opened).error();                                        \
+        if (refused.errno_value != 0 && refused.errno_value != EPERM && refused.code == "BPF-01") \
+            FAIL() << refused.doing << " " << refused.subject << ": " << refused.why;             \
+        GTEST_SKIP() << refused.doing << " " << refused.subject << ": " << refused.why;           \
+    }                                                                                             \
+    static_assert(true)
 
 namespace hopscope::test {
 

@@ -1,0 +1,40 @@
+// Tells what happens to TCP sockets while we look (raw tracepoints inet_sock_set_state and sys_exit, kernel 5.8+,
+// CAP_BPF and CAP_PERFMON): listening, opened, accepted, closed, with the process that did it.
+//
+// Attached from open() to destruction and no longer: sys_exit costs every system call of the node some 30 to 60 ns.
+// Nothing is pinned. Raw signs only: SocketLifeBook makes lives of them. It does not see what was there before (Scanner
+// does), nor who owns a socket that was passed on or inherited, nor an accept through io_uring (the owner then comes
+// when it closes).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "core/limits.h"
+#include "core/result.h"
+#include "procmap/bpf/socket_life.h"
+
+namespace hopscope::procmap {
+
+class SocketWatcher {
+public:
+    // `ring_bytes`: a power of two times the page size.
+    static Result<std::unique_ptr<SocketWatcher>> open(std::uint32_t ring_bytes = limits::kLifeRingBytes);
+    ~SocketWatcher();
+    SocketWatcher(const SocketWatcher&) = delete;
+    SocketWatcher& operator=(const SocketWatcher&) = delete;
+
+    [[nodiscard]] int fd() const;  // readable when there is something to drain
+    // In the order of the kernel. Returns how many.
+    std::size_t drain(const std::function<void(const SocketSign&)>& callback);
+    [[nodiscard]] std::uint64_t lost() const;    // signs for which the ring had no room, counted in the kernel
+    [[nodiscard]] std::uint64_t events() const;  // signs written to the ring
+
+private:
+    struct State;
+    explicit SocketWatcher(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace hopscope::procmap

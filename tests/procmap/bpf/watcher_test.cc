@@ -1,0 +1,297 @@
+#include "procmap/bpf/watcher.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <linux/bpf.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <atomic>
+#include <chrono>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include "procmap/bpf/clock.h"
+#include "sockets_of_a_test.h"
+
+namespace hopscope::procmap {
+namespace {
+
+using namespace hopscope::test;
+
+std::uint64_t start_ticks_of(std::uint32_t pid) {
+    std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
+    std::string line;
+    std::getline(in, line);
+    std::istringstream rest(line.substr(line.rfind(')') + 2));
+    std::string word;
+    for (int field = 3; field <= 22; ++field) rest >> word;
+    return word.empty() ? 0 : std::stoull(word);
+}
+
+// Lives of one port, from a watcher and a book of its own. Drains in a thread of its own so that the ring never fills.
+class Watch {
+public:
+    explicit Watch(std::unique_ptr<SocketWatcher> watcher)
+        : watcher_(std::move(watcher)), book_([this](const SocketLife& life) { lives.push_back(life); }) {
+        thread_ = std::thread([this] { run(); });
+    }
+    ~Watch() { stop(); }
+    // Ends when nothing of the port has come for half a second.
+    void stop() {
+        if (!thread_.joinable()) return;
+        ending_ = true;
+        thread_.join();
+        book_.flush();
+    }
+    std::vector<SocketLife> of_port(std::uint16_t number, SocketLife::Kind kind) const {
+        std::vector<SocketLife> found;
+        for (const SocketLife& life : lives)
+            if (life.server.port == number && life.kind == kind) found.push_back(life);
+        return found;
+    }
+    std::vector<SocketLife> lives;
+    std::atomic<std::uint16_t> port{0};
+    [[nodiscard]] SocketWatcher& watcher() { return *watcher_; }
+    [[nodiscard]] const SocketLifeBook& book() const { return book_; }
+
+private:
+    void run() {
+        auto last = std::chrono::steady_clock::now();
+        while (true) {
+            pollfd waiting{watcher_->fd(), POLLIN, 0};
+            ::poll(&waiting, 1, 20);
+            watcher_->drain([&](const SocketSign& sign) {
+                book_.on(sign);
+                if (sign.local.port == port || sign.remote.port == port) last = std::chrono::steady_clock::now();
+            });
+            book_.tick({clock_ns(CLOCK_REALTIME)});
+            if (!ending_)
+                last = std::chrono::steady_clock::now();
+            else if (std::chrono::steady_clock::now() - last > std::chrono::milliseconds(500))
+                return;
+        }
+    }
+    std::unique_ptr<SocketWatcher> watcher_;
+    SocketLifeBook book_;
+    std::thread thread_;
+    std::atomic<bool> ending_{false};
+};
+
+#define OPEN_WATCHER(name)             \
+    auto name = SocketWatcher::open(); \
+    SKIP_OR_FAIL_WITHOUT(name)
+
+// A server process of its own: accepts, reads until the client closes, closes. Ends when `quit` is closed.
+pid_t start_server(const Fd& listener, int quit, int quit_write) {
+    const pid_t child = ::fork();
+    if (child != 0) return child;
+    ::prctl(PR_SET_NAME, "hs-life-server");
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::close(quit_write);
+    while (true) {
+        pollfd waiting[2] = {{listener.get(), POLLIN, 0}, {quit, POLLIN, 0}};
+        ::poll(waiting, 2, -1);
+        if (waiting[1].revents != 0) ::_exit(0);
+        const int got = ::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC);
+        if (got < 0) continue;
+        char byte = 0;
+        while (::read(got, &byte, 1) > 0) {
+        }
+        ::close(got);
+    }
+}
+
+// The demand: connections of about one millisecond, all of them with both owners, and no event lost.
+TEST(SocketWatcher, five_thousand_short_connections_have_both_owners) {
+    OPEN_WATCHER(watcher);
+    constexpr int kConnections = 5'000;
+    const Fd listener = tcp_listener(1024);
+    const std::uint16_t port = port_of(listener);
+    Watch watch(std::move(*watcher));
+    watch.port = port;
+    int quit[2];
+    ASSERT_EQ(::pipe(quit), 0);
+    const Fd quit_read(quit[0]);
+    Fd quit_write(quit[1]);
+    const pid_t server = start_server(listener, quit[0], quit[1]);
+    const std::uint64_t server_start = start_ticks_of(static_cast<std::uint32_t>(server));
+    const pid_t client = ::fork();
+    if (client == 0) {
+        ::prctl(PR_SET_NAME, "hs-life-client");
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (int i = 0; i < kConnections; ++i) {
+            const Fd connection = tcp_client(port);
+            if (!connection.ok()) ::_exit(1);
+            if (::write(connection.get(), "x", 1) != 1) ::_exit(2);
+            if (i % 8 == 0) ::usleep(1000);
+        }
+        ::_exit(0);
+    }
+    int status = -1;
+    ::waitpid(client, &status, 0);
+    EXPECT_EQ(status, 0);
+    watch.stop();
+    quit_write.reset();
+    ::waitpid(server, nullptr, 0);
+
+    const auto closed = watch.of_port(port, SocketLife::Kind::closed);
+    EXPECT_EQ(closed.size(), static_cast<std::size_t>(kConnections));
+    std::set<Endpoint> clients;
+    std::int64_t lived_ns = 0;
+    for (const SocketLife& life : closed) {
+        ASSERT_EQ(life.client_owner.pid, static_cast<std::uint32_t>(client));
+        ASSERT_EQ(life.server_owner.pid, static_cast<std::uint32_t>(server));
+        ASSERT_EQ(life.server_owner.start_ticks, server_start);
+        ASSERT_EQ(life.client_comm.raw(), "hs-life-client");
+        ASSERT_EQ(life.server_comm.raw(), "hs-life-server");
+        ASSERT_NE(life.client_inode, 0U);
+        ASSERT_NE(life.server_inode, 0U);
+        ASSERT_GE(life.lived.ns, 0);
+        lived_ns += life.lived.ns;
+        clients.insert(life.client);
+    }
+    EXPECT_EQ(clients.size(), closed.size());
+    EXPECT_EQ(watch.of_port(port, SocketLife::Kind::opened).size(), static_cast<std::size_t>(kConnections));
+    EXPECT_EQ(watch.watcher().lost(), 0U);
+    EXPECT_GE(watch.watcher().events(), static_cast<std::uint64_t>(5 * kConnections));
+    if (!closed.empty())
+        std::printf("%zu connections, mean life %.2f ms, %llu events, %llu lost\n", closed.size(),
+                    static_cast<double>(lived_ns) / 1e6 / static_cast<double>(closed.size()),
+                    static_cast<unsigned long long>(watch.watcher().events()),
+                    static_cast<unsigned long long>(watch.watcher().lost()));
+}
+
+TEST(SocketWatcher, listeners_refused_and_ipv6) {
+    OPEN_WATCHER(watcher);
+    Watch watch(std::move(*watcher));
+    Fd listener(::socket(AF_INET6, SOCK_STREAM, 0));
+    sockaddr_in6 address{};
+    address.sin6_family = AF_INET6;
+    address.sin6_addr = in6addr_loopback;
+    ASSERT_EQ(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(::listen(listener.get(), 4), 0);
+    const std::uint16_t port = port_of(listener);
+    const std::uint64_t listener_inode = inode_of(listener);
+    watch.port = port;
+    address.sin6_port = htons(port);
+    std::uint64_t client_inode = 0, server_inode = 0;
+    {
+        const Fd client(::socket(AF_INET6, SOCK_STREAM, 0));
+        ASSERT_EQ(::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+        const Fd server = accept_from(listener);
+        client_inode = inode_of(client);
+        server_inode = inode_of(server);
+    }
+    listener.reset();
+    EXPECT_FALSE(tcp_client(port).ok());  // refused: no life
+    watch.stop();
+
+    const auto self = static_cast<std::uint32_t>(::getpid());
+    const auto listens = watch.of_port(port, SocketLife::Kind::listen);
+    ASSERT_EQ(listens.size(), 1U);
+    EXPECT_EQ(listens[0].server_owner.pid, self);
+    EXPECT_EQ(listens[0].server_owner.start_ticks, start_ticks_of(self));
+    EXPECT_EQ(listens[0].server_inode, listener_inode);
+    EXPECT_EQ(to_string(listens[0].server), "[::1]:" + std::to_string(port));
+    const auto ends = watch.of_port(port, SocketLife::Kind::unlisten);
+    ASSERT_EQ(ends.size(), 1U);
+    EXPECT_EQ(ends[0].server_inode, listener_inode);
+    const auto closed = watch.of_port(port, SocketLife::Kind::closed);
+    ASSERT_EQ(closed.size(), 1U);
+    EXPECT_EQ(closed[0].client_inode, client_inode);
+    EXPECT_EQ(closed[0].server_inode, server_inode);
+    EXPECT_EQ(closed[0].client_owner.pid, self);
+    EXPECT_EQ(closed[0].server_owner.pid, self);
+}
+
+TEST(SocketWatcher, closed_by_reset_before_the_accept) {
+    OPEN_WATCHER(watcher);
+    Watch watch(std::move(*watcher));
+    const Fd listener = tcp_listener();
+    watch.port = port_of(listener);
+    {
+        Fd client = tcp_client(watch.port);
+        const linger hard{1, 0};
+        ::setsockopt(client.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    }
+    ::usleep(20'000);
+    const Fd server = accept_from(listener);
+    watch.stop();
+    const auto closed = watch.of_port(watch.port, SocketLife::Kind::closed);
+    ASSERT_EQ(closed.size(), 1U);
+    EXPECT_EQ(closed[0].client_owner.pid, static_cast<std::uint32_t>(::getpid()));
+    EXPECT_EQ(closed[0].server_owner.pid, static_cast<std::uint32_t>(::getpid()));
+}
+
+TEST(SocketWatcher, a_ring_that_is_too_small_counts_what_it_lost) {
+    auto watcher = SocketWatcher::open(4096);
+    SKIP_OR_FAIL_WITHOUT(watcher);
+    const Fd listener = tcp_listener();
+    const std::uint16_t port = port_of(listener);
+    for (int i = 0; i < 100; ++i) {
+        const Fd client = tcp_client(port);
+        const Fd server = accept_from(listener);
+    }
+    ::usleep(100'000);
+    std::uint64_t drained = (*watcher)->drain([](const SocketSign&) {});
+    EXPECT_GT((*watcher)->lost(), 100U);
+    EXPECT_GE((*watcher)->lost() + (*watcher)->events(), 500U);
+    EXPECT_EQ(drained, (*watcher)->events());
+}
+
+// --- nothing stays
+
+// Ids of all programs in the kernel, by the kernel itself.
+std::set<std::uint32_t> loaded_programs() {
+    std::set<std::uint32_t> ids;
+    bpf_attr attr{};
+    while (::syscall(SYS_bpf, BPF_PROG_GET_NEXT_ID, &attr, sizeof attr) == 0) {
+        ids.insert(attr.next_id);
+        attr.start_id = attr.next_id;
+    }
+    return ids;
+}
+
+int descriptors() {
+    int count = 0;
+    for (int fd = 0; fd < 1024; ++fd)
+        if (::fcntl(fd, F_GETFD) >= 0) ++count;
+    return count;
+}
+
+TEST(SocketWatcher, leaves_nothing_behind) {
+    OPEN_WATCHER(first);
+    first->reset();
+    ::usleep(100'000);
+    const int before_fds = descriptors();
+    const auto before = loaded_programs();
+    std::set<std::uint32_t> ours;
+    {
+        OPEN_WATCHER(watcher);
+        for (const std::uint32_t id : loaded_programs())
+            if (!before.contains(id)) ours.insert(id);
+        EXPECT_GE(ours.size(), 2U);
+    }
+    // The kernel frees programs after a grace period. Others on this machine may load programs meanwhile: only ours
+    // count.
+    bool gone = false;
+    for (int i = 0; i < 100 && !gone; ++i) {
+        ::usleep(20'000);
+        const auto now = loaded_programs();
+        gone = true;
+        for (const std::uint32_t id : ours)
+            if (now.contains(id)) gone = false;
+    }
+    EXPECT_TRUE(gone);
+    EXPECT_EQ(descriptors(), before_fds);
+}
+
+}  // namespace
+}  // namespace hopscope::procmap
