@@ -107,7 +107,6 @@ TEST_P(Seeds, bytes_and_gaps_add_up_to_what_was_sent_with_every_hole_at_its_plac
         const std::string text = random_text(random, 1 + below(random, 20'000));
         std::string expected = text;
         std::vector<Part> kept;
-        std::size_t cut_total = 0;
         std::vector<std::size_t> cuts;
         for (const Part& part : split(random, text.size(), 300)) {
             if (below(random, 10) == 0) {
@@ -120,7 +119,6 @@ TEST_P(Seeds, bytes_and_gaps_add_up_to_what_was_sent_with_every_hole_at_its_plac
                       expected.begin() + static_cast<std::ptrdiff_t>(part.end), '?');
             kept.push_back(part);
             cuts.push_back(cut);
-            cut_total += cut;
         }
         // Neighbours change places now and then.
         for (std::size_t i = 1; i < kept.size(); ++i)
