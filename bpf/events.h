@@ -65,6 +65,37 @@ struct hs_life_event {
     __u8 pad[5];
 };
 
+#define HS_CGROUP_LEVELS 4
+#define HS_CGROUP_NAME_BYTES 128  // "cri-containerd-" and 64 digits and ".scope" take 86
+#define HS_FILENAME_BYTES 256
+#define HS_ARGUMENT_BYTES 512     // a power of two
+
+enum hs_process_kind {
+    HS_PROCESS_EXEC = 1,
+    HS_PROCESS_EXIT = 2,
+};
+
+// process.bpf.c: a process ended, or the first part of a start.
+struct hs_process_event {
+    __u64 at_boot_ns;
+    __u64 start_boot_ns;
+    __u32 pid;         // thread group, in the initial pid namespace
+    __u32 parent_pid;
+    __u32 kind;
+    __u32 exit_code;   // as wait(2) gives it
+    char comm[HS_COMM_BYTES];
+    char cgroup[HS_CGROUP_LEVELS][HS_CGROUP_NAME_BYTES];  // leaf first; "" at and above the root
+};
+
+// A program was started.
+struct hs_exec_event {
+    struct hs_process_event process;
+    __u32 argument_bytes;
+    __u32 pad;
+    char filename[HS_FILENAME_BYTES];
+    char arguments[HS_ARGUMENT_BYTES];  // each ends with a zero byte; the last may be cut
+};
+
 // Places in the maps `counters`, one 64-bit number per processor.
 enum hs_counter {
     HS_COUNTER_LOST = 0,    // events for which the ring had no room

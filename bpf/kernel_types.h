@@ -57,6 +57,12 @@ struct kernfs_node {
 };
 
 struct cgroup;
+struct cgroup_root;
+
+// The number of the pids controller differs between kernels.
+enum cgroup_subsys_id {
+    pids_cgrp_id = 11,
+};
 
 struct cgroup_subsys_state {
     struct cgroup *cgroup;
@@ -66,6 +72,7 @@ struct cgroup_subsys_state {
 struct cgroup {
     struct cgroup_subsys_state self;
     struct kernfs_node *kn;
+    struct cgroup_root *root;
 };
 
 struct css_set {

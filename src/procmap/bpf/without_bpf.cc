@@ -2,6 +2,7 @@
 #include <memory>
 #include <vector>
 
+#include "procmap/bpf/process_watcher.h"
 #include "procmap/bpf/scanner.h"
 #include "procmap/bpf/watcher.h"
 
@@ -34,5 +35,14 @@ int SocketWatcher::fd() const { return -1; }
 std::size_t SocketWatcher::drain(const std::function<void(const SocketSign&)>&) { return 0; }
 std::uint64_t SocketWatcher::lost() const { return 0; }
 std::uint64_t SocketWatcher::events() const { return 0; }
+
+struct ProcessWatcher::State {};
+ProcessWatcher::ProcessWatcher(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ProcessWatcher::~ProcessWatcher() = default;
+Result<std::unique_ptr<ProcessWatcher>> ProcessWatcher::open(std::uint32_t) { return left_out("cannot watch processes with"); }
+int ProcessWatcher::fd() const { return -1; }
+std::size_t ProcessWatcher::drain(const std::function<void(const ProcessEvent&)>&) { return 0; }
+std::uint64_t ProcessWatcher::lost() const { return 0; }
+std::uint64_t ProcessWatcher::events() const { return 0; }
 
 }  // namespace hopscope::procmap

@@ -1,0 +1,38 @@
+// Tells every program that is started and every process that ends on the node, containers included (raw tracepoints
+// sched_process_exec and sched_process_exit, kernel 5.8+, CAP_BPF and CAP_PERFMON), with the names of its control groups.
+//
+// One `exit` per process, not per thread. It does not see fork without exec, nor arguments beyond the first 512 bytes.
+// Attached from open() to destruction; nothing is pinned. Process numbers are those of the initial pid namespace.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "core/limits.h"
+#include "core/node_event.h"
+#include "core/result.h"
+
+namespace hopscope::procmap {
+
+class ProcessWatcher {
+public:
+    // `ring_bytes`: a power of two times the page size.
+    static Result<std::unique_ptr<ProcessWatcher>> open(std::uint32_t ring_bytes = limits::kProcessRingBytes);
+    ~ProcessWatcher();
+    ProcessWatcher(const ProcessWatcher&) = delete;
+    ProcessWatcher& operator=(const ProcessWatcher&) = delete;
+
+    [[nodiscard]] int fd() const;  // readable when there is something to drain
+    // In the order of the kernel. Returns how many.
+    std::size_t drain(const std::function<void(const ProcessEvent&)>& callback);
+    [[nodiscard]] std::uint64_t lost() const;    // events for which the ring had no room, counted in the kernel
+    [[nodiscard]] std::uint64_t events() const;  // events written to the ring
+
+private:
+    struct State;
+    explicit ProcessWatcher(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace hopscope::procmap
