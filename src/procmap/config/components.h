@@ -16,7 +16,7 @@ void read_etcd(Draft& draft, const Process& process, ProcessFiles& files);
 void read_apiserver(Draft& draft, const Process& process, ProcessFiles& files);
 void read_controller_manager(Draft& draft, const Process& process, ProcessFiles& files);
 void read_scheduler(Draft& draft, const Process& process, ProcessFiles& files);
-// The kubelet, API server and agent inside a k3s or RKE2 program, with the settings that it gives them.
+// The kubelet, API server and agent inside a k3s program, with the settings that it gives them.
 bool is_k3s(const Process& process);
 void read_k3s(Draft& draft, const Process& process, ProcessFiles& files);
 

@@ -7,11 +7,6 @@
 namespace hopscope::procmap {
 namespace {
 
-std::string_view program_of(const Process& process) {
-    const std::string_view exe = process.exe.raw();
-    return exe.substr(exe.rfind('/') + 1);
-}
-
 // "--kubelet-arg=anonymous-auth=true" and "kubelet-arg: [anonymous-auth=true]" hold one option each, without its
 // dashes.
 void apply_kubelet_argument(Draft& draft, std::string_view argument, Origin origin) {
@@ -36,10 +31,21 @@ void apply_file(Draft& draft, ProcessFiles& files, const std::string& path) {
 
 }  // namespace
 
-bool is_k3s(const Process& process) { return program_of(process) == "k3s" || program_of(process) == "rke2"; }
+// The title is "/usr/local/bin/k3s server", one argument; the executable lies unpacked in a directory of the data's
+// hash.
+bool is_k3s(const Process& process) {
+    const std::string_view exe = process.exe.raw();
+    if (exe.substr(exe.rfind('/') + 1) == "k3s" || exe.find("/rancher/k3s/data/") != std::string_view::npos)
+        return true;
+    if (process.cmdline.empty()) return false;
+    std::string_view title = process.cmdline[0].raw();
+    title = title.substr(0, title.find(' '));
+    title = title.substr(title.rfind('/') + 1);
+    return title == "k3s" || title == "k3s-server" || title == "k3s-agent";
+}
 
 void read_k3s(Draft& draft, const Process& process, ProcessFiles& files) {
-    const std::string base = "/etc/rancher/" + std::string(program_of(process));
+    const std::string base = "/etc/rancher/k3s";
     apply_file(draft, files, base + "/config.yaml");
     for (const std::string& path : files.with_suffix(base + "/config.yaml.d", ".yaml")) apply_file(draft, files, path);
     static const FlagSpec own[] = {

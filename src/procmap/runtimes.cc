@@ -1,0 +1,147 @@
+#include "procmap/runtimes.h"
+
+#include <algorithm>
+#include <map>
+
+#include "core/limits.h"
+#include "procmap/socket_files.h"
+
+namespace hopscope::procmap {
+namespace {
+
+enum class Api : std::uint8_t { cri, docker };
+
+// Sockets at the usual places, for a runtime whose process tells nothing (no permission, or an unknown build).
+struct Usual {
+    std::string_view path;
+    Api api;
+};
+constexpr Usual kUsual[] = {
+    {"/run/containerd/containerd.sock", Api::cri},
+    {"/run/k3s/containerd/containerd.sock", Api::cri},
+    {"/var/snap/microk8s/common/run/containerd.sock", Api::cri},
+    {"/run/k0s/containerd.sock", Api::cri},
+    {"/var/run/crio/crio.sock", Api::cri},
+    {"/var/run/cri-dockerd.sock", Api::cri},
+    {"/var/run/dockershim.sock", Api::cri},
+    {"/var/run/docker.sock", Api::docker},
+};
+
+std::string component_of(ProcessRole role) {
+    switch (role) {
+        case ProcessRole::containerd: return "containerd";
+        case ProcessRole::crio: return "cri-o";
+        case ProcessRole::dockerd: return "docker";
+        case ProcessRole::cri_dockerd: return "cri-dockerd";
+        default:
+            return {};  // systemd holds it for one of them, a kubelet serves the Docker shim, or the owner is not known
+    }
+}
+
+bool names_cri(std::string_view list) {
+    while (!list.empty()) {
+        const std::string_view item = list.substr(0, list.find(','));
+        if (item == "cri" || item == "io.containerd.grpc.v1.cri" || item == "io.containerd.cri.v1.runtime") return true;
+        list.remove_prefix(std::min(list.size(), item.size() + 1));
+    }
+    return false;
+}
+
+class Chooser {
+public:
+    Chooser(const HostRoot& root, const SocketTable& table, std::span<const SocketFile> files)
+        : root_(root), table_(table) {
+        for (const Socket& socket : table.sockets) {
+            if (socket.transport != Transport::unix_stream || socket.state != SocketState::listen) continue;
+            const std::string& bound = socket.unix_local.path;
+            if (bound.starts_with('/')) listeners_.try_emplace(resolved(root, bound), &socket);
+        }
+        // A socket may have been renamed after bind: then its file's numbers tell.
+        for (const SocketFile& file : files)
+            for (const Socket& socket : table.sockets)
+                if (socket.state == SocketState::listen && socket.file_inode != 0 && socket.file_inode == file.inode &&
+                    socket.file_device == file.device)
+                    listeners_[file.path.raw()] = &socket;
+    }
+
+    void add(std::string_view path, Api api, std::string component) {
+        if (path.empty() || choice_.ask.size() >= limits::kRuntimesMax) return;
+        const std::string real = resolved(root_, path);
+        const auto listener = listeners_.find(real);
+        if (listener == listeners_.end() || refused_.contains(real)) return;
+        for (const RuntimeChoice::Candidate& known : choice_.ask)
+            if (known.socket.path == real) return;
+        for (const SocketOwner& owner : listener->second->owners) {
+            const Process* process = find_process(table_, owner.process.pid);
+            if (process && component.empty()) component = component_of(process->role);
+        }
+        choice_.ask.push_back(
+            {{root_.path(real), real, std::move(component), api == Api::docker}, listener->second->inode});
+    }
+    void refuse(std::string_view path, std::string component, std::string why) {
+        const std::string real = resolved(root_, path);
+        if (!refused_.emplace(real, true).second) return;
+        RuntimeFacts facts;
+        facts.socket_path = Untrusted(real);
+        facts.component = std::move(component);
+        facts.why_not = std::move(why);
+        choice_.not_asked.push_back(std::move(facts));
+    }
+    RuntimeChoice take() && { return std::move(choice_); }
+
+private:
+    const HostRoot& root_;
+    const SocketTable& table_;
+    std::map<std::string, const Socket*> listeners_;
+    std::map<std::string, bool> refused_;
+    RuntimeChoice choice_;
+};
+
+void add_containerd(Chooser& chooser, const ComponentConfig& config) {
+    const ConfigValue* address = config.find("grpc.address");
+    if (!address) return;
+    const ConfigValue* disabled = config.find("disabled_plugins");
+    if (disabled && names_cri(disabled->value.raw()))
+        chooser.refuse(address->value.raw(), "containerd",
+                       "its CRI plugin is off (disabled_plugins, " + display(disabled->source) + ":" +
+                           std::to_string(disabled->line) + ")");
+    else
+        chooser.add(address->value.raw(), Api::cri, "containerd");
+}
+
+void add_hosts(Chooser& chooser, std::string_view hosts) {
+    while (!hosts.empty()) {
+        const std::string_view host = hosts.substr(0, hosts.find(','));
+        chooser.add(host.starts_with("fd://") ? "/var/run/docker.sock" : unix_path_of(host), Api::docker, "docker");
+        hosts.remove_prefix(std::min(hosts.size(), host.size() + 1));
+    }
+}
+
+}  // namespace
+
+RuntimeChoice choose_runtimes(const HostRoot& root, const SocketTable& table, std::span<const ComponentConfig> configs,
+                              std::span<const SocketFile> files) {
+    Chooser chooser(root, table, files);
+    const auto text = [](const ComponentConfig& config, std::string_view key) {
+        const ConfigValue* value = config.find(key);
+        return value ? std::string_view(value->value.raw()) : std::string_view();
+    };
+    for (const ComponentConfig& config : configs) {
+        if (config.role == ProcessRole::containerd) add_containerd(chooser, config);
+        if (config.role == ProcessRole::crio) chooser.add(text(config, "listen"), Api::cri, "cri-o");
+        if (config.role == ProcessRole::cri_dockerd) {
+            const std::string_view told = text(config, "container-runtime-endpoint");
+            chooser.add(told.starts_with("fd://") ? "/var/run/cri-dockerd.sock" : unix_path_of(told), Api::cri,
+                        "cri-dockerd");
+        }
+    }
+    for (const ComponentConfig& config : configs) {
+        if (config.role == ProcessRole::dockerd) add_hosts(chooser, text(config, "hosts"));
+        if (config.role == ProcessRole::kubelet)
+            chooser.add(unix_path_of(text(config, "containerRuntimeEndpoint")), Api::cri, {});
+    }
+    for (const Usual& usual : kUsual) chooser.add(usual.path, usual.api, {});
+    return std::move(chooser).take();
+}
+
+}  // namespace hopscope::procmap

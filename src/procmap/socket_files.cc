@@ -1,0 +1,148 @@
+#include "procmap/socket_files.h"
+
+#include <map>
+#include <set>
+
+#include "core/limits.h"
+
+namespace hopscope::procmap {
+namespace {
+
+constexpr int kLinksMax = 40;  // as the kernel's own limit (path_resolution(7))
+
+// PROTOCOLS H.2; /var/run is a link to /run.
+constexpr std::string_view kUsual[] = {
+    "/run/containerd/containerd.sock",
+    "/run/containerd/containerd.sock.ttrpc",
+    "/run/containerd/debug.sock",
+    "/run/k3s/containerd/containerd.sock",
+    "/run/k3s/containerd/containerd.sock.ttrpc",
+    "/run/k3s/cri-dockerd/cri-dockerd.sock",
+    "/var/snap/microk8s/common/run/containerd.sock",
+    "/var/snap/microk8s/common/run/containerd.sock.ttrpc",
+    "/run/k0s/containerd.sock",
+    "/run/k0s/containerd.sock.ttrpc",
+    "/var/run/crio/crio.sock",
+    "/var/run/docker.sock",
+    "/run/docker/containerd/containerd.sock",
+    "/run/docker/containerd/containerd.sock.ttrpc",
+    "/run/docker/metrics.sock",
+    "/var/run/cri-dockerd.sock",
+    "/var/run/dockershim.sock",
+    "/var/run/nri/nri.sock",
+    "/run/cilium/cilium.sock",
+};
+constexpr std::string_view kUsualDirectories[] = {"/run/containerd/s", "/run/docker/libnetwork"};
+
+constexpr std::string_view kConfigured[] = {
+    "grpc.address",
+    "ttrpc.address",
+    "debug.address",
+    "listen",
+    "containerd",
+    "containerRuntimeEndpoint",
+    "imageServiceEndpoint",
+    "docker-endpoint",
+    "container-runtime-endpoint",
+};
+
+class Finder {
+public:
+    explicit Finder(const HostRoot& root) : root_(root) {}
+
+    void look(const std::string& path) {
+        if (path.empty() || ++looked_ > limits::kSocketFilesMax) return;
+        const Result<FileNumbers> numbers = root_.stat(path);
+        if (!numbers || !numbers->is_socket) return;
+        const std::string real = resolved(root_, path);
+        found_.try_emplace(real, SocketFile{Untrusted(real), numbers->device, numbers->inode});
+    }
+    // Every name in the directory; or `below` in each of its directories.
+    void look_in(const std::string& directory, std::span<const std::string_view> below = {}) {
+        const Result<std::vector<std::string>> names = root_.list(directory);
+        if (!names) return;
+        for (const std::string& name : *names) {
+            if (looked_ > limits::kSocketFilesMax) return;
+            if (below.empty()) look(directory + "/" + name);
+            for (std::string_view last : below) look(directory + "/" + name + "/" + std::string(last));
+        }
+    }
+    std::vector<SocketFile> take() && {
+        std::vector<SocketFile> files;
+        files.reserve(found_.size());
+        for (auto& [path, file] : found_) files.push_back(std::move(file));
+        return files;
+    }
+
+private:
+    const HostRoot& root_;
+    std::map<std::string, SocketFile> found_;
+    std::size_t looked_ = 0;
+};
+
+void look_below_kubelet(Finder& finder, const std::string& directory) {
+    static constexpr std::string_view kDrivers[] = {"csi.sock", "dra.sock"};
+    finder.look_in(directory + "/device-plugins");
+    finder.look_in(directory + "/pod-resources");
+    finder.look_in(directory + "/plugins_registry");
+    finder.look_in(directory + "/plugins", kDrivers);
+}
+
+}  // namespace
+
+std::string unix_path_of(std::string_view endpoint) {
+    if (endpoint.starts_with("unix:")) {
+        endpoint.remove_prefix(5);
+        if (endpoint.starts_with("//")) endpoint.remove_prefix(2);
+    }
+    return endpoint.starts_with('/') ? std::string(endpoint) : std::string();
+}
+
+std::string resolved(const HostRoot& root, std::string_view path) {
+    std::string done, rest(path);
+    int links = 0;
+    while (!rest.empty()) {
+        const std::size_t begin = rest.find_first_not_of('/');
+        if (begin == std::string::npos) break;
+        const std::size_t end = rest.find('/', begin);
+        const std::string part = rest.substr(begin, end == std::string::npos ? end : end - begin);
+        rest = end == std::string::npos ? std::string() : rest.substr(end);
+        if (part == ".") continue;
+        if (part == "..") {
+            done.resize(done.empty() ? 0 : done.rfind('/'));
+            continue;
+        }
+        const std::string here = done + "/" + part;
+        const Result<std::string> target = root.read_link(here);
+        if (!target || target->empty() || ++links > kLinksMax) {
+            done = here;
+            continue;
+        }
+        if (target->starts_with('/')) done.clear();
+        rest = *target + rest;
+    }
+    return done.empty() ? "/" : done;
+}
+
+std::vector<SocketFile> socket_files(const HostRoot& root, std::span<const ComponentConfig> configs) {
+    Finder finder(root);
+    std::set<std::string> kubelets = {"/var/lib/kubelet"};
+    for (std::string_view path : kUsual) finder.look(std::string(path));
+    for (const ComponentConfig& config : configs) {
+        for (std::string_view key : kConfigured)
+            if (const ConfigValue* value = config.find(key)) finder.look(unix_path_of(value->value.raw()));
+        if (const ConfigValue* hosts = config.find("hosts")) {
+            std::string_view all = hosts->value.raw();
+            for (std::size_t comma; (comma = all.find(',')) != std::string_view::npos; all.remove_prefix(comma + 1))
+                finder.look(unix_path_of(all.substr(0, comma)));
+            finder.look(unix_path_of(all));
+        }
+        if (const ConfigValue* directory = config.find("root-dir"); directory && config.role == ProcessRole::kubelet)
+            kubelets.insert(directory->value.raw());
+    }
+    for (const std::string& directory : kubelets) look_below_kubelet(finder, directory);
+    for (std::string_view directory : kUsualDirectories) finder.look_in(std::string(directory));
+    return std::move(finder).take();
+}
+
+}  // namespace hopscope::procmap

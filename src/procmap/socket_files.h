@@ -1,0 +1,23 @@
+// Where unix sockets of a node lie: the usual places, and those that the components were told.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/node.h"
+#include "procmap/host_root.h"
+
+namespace hopscope::procmap {
+
+// "unix:///run/x.sock", "unix:/run/x.sock", "/run/x.sock" → the path; empty: no unix socket ("fd://", "tcp://…").
+std::string unix_path_of(std::string_view endpoint);
+
+// The path with every symbolic link on the way resolved within the root; what is not there stays as written.
+std::string resolved(const HostRoot& root, std::string_view path);
+
+// Every socket that exists at a usual or configured place, sorted by path; at most limits::kSocketFilesMax looked at.
+std::vector<SocketFile> socket_files(const HostRoot& root, std::span<const ComponentConfig> configs);
+
+}  // namespace hopscope::procmap

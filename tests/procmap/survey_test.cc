@@ -1,0 +1,185 @@
+// Where sockets lie, which runtimes are asked, and a survey of the machine that runs the test.
+#include "procmap/survey.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "procmap/runtimes.h"
+#include "procmap/socket_files.h"
+#include "procmap/table/tree.h"
+
+namespace hopscope::procmap::test {
+namespace {
+
+void bind_at(const std::string& path, int& fd) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    ASSERT_LT(path.size(), sizeof address.sun_path);
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    ASSERT_EQ(::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+}
+
+ComponentConfig config_of(ProcessRole role, std::vector<std::pair<std::string, std::string>> values) {
+    ComponentConfig config;
+    config.role = role;
+    for (auto& [key, value] : values) config.values.push_back({key, Untrusted(value), Untrusted("/etc/x"), 3});
+    return config;
+}
+
+Socket listener(const std::string& path, std::uint32_t pid, std::uint64_t inode) {
+    Socket socket;
+    socket.transport = Transport::unix_stream;
+    socket.state = SocketState::listen;
+    socket.inode = inode;
+    socket.unix_local.path = path;
+    socket.owners = {{{pid, 1}, 5}};
+    return socket;
+}
+
+TEST(SocketFiles, endpoints) {
+    EXPECT_EQ(unix_path_of("unix:///run/x.sock"), "/run/x.sock");
+    EXPECT_EQ(unix_path_of("unix:/run/x.sock"), "/run/x.sock");
+    EXPECT_EQ(unix_path_of("/run/x.sock"), "/run/x.sock");
+    for (const char* none : {"", "fd://", "tcp://127.0.0.1:2375", "npipe:////./pipe/docker", "unix:", "unix://x"})
+        EXPECT_EQ(unix_path_of(none), "") << none;
+}
+
+TEST(SocketFiles, links_are_resolved_inside_the_root) {
+    const Tree tree;
+    tree.write("/run/a/x", "");
+    tree.link("/var/run", "/run");
+    tree.link("/run/b", "a");
+    tree.link("/run/up", "../../../run/a");
+    tree.link("/run/loop", "loop");
+    const HostRoot root(tree.directory());
+    EXPECT_EQ(resolved(root, "/var/run/b/x"), "/run/a/x");
+    EXPECT_EQ(resolved(root, "/run/up/x"), "/run/a/x");
+    EXPECT_EQ(resolved(root, "/run//a/./x/../x"), "/run/a/x");
+    EXPECT_EQ(resolved(root, "/none/x"), "/none/x");
+    EXPECT_EQ(resolved(root, "/run/loop/x"), "/run/loop/x");
+    EXPECT_EQ(resolved(root, "/"), "/");
+}
+
+TEST(SocketFiles, usual_and_configured_places) {
+    const Tree tree;
+    for (const char* directory : {"/run/containerd/s", "/opt/kubelet/device-plugins", "/opt/kubelet/plugins/driver.io"})
+        tree.write(std::string(directory) + "/.keep", "");
+    tree.write("/run/docker.sock", "only a file");
+    tree.link("/var/run", "/run");
+    const std::vector<std::string> paths = {"/run/containerd/containerd.sock",
+                                            "/run/containerd/s/00ff",
+                                            "/run/own.sock",
+                                            "/run/d.sock",
+                                            "/opt/kubelet/device-plugins/kubelet.sock",
+                                            "/opt/kubelet/plugins/driver.io/csi.sock"};
+    std::vector<int> fds(paths.size(), -1);
+    for (std::size_t i = 0; i < paths.size(); ++i) bind_at(tree.path(paths[i]), fds[i]);
+    const std::vector<ComponentConfig> configs = {
+        config_of(ProcessRole::crio, {{"listen", "/var/run/own.sock"}}),
+        config_of(ProcessRole::dockerd, {{"hosts", "tcp://127.0.0.1:1,unix:///run/d.sock"}}),
+        config_of(ProcessRole::kubelet, {{"root-dir", "/opt/kubelet"}})};
+    const HostRoot root(tree.directory());
+    const std::vector<SocketFile> files = socket_files(root, configs);
+    std::vector<std::string> found;
+    for (const SocketFile& file : files) {
+        found.push_back(file.path.raw());
+        EXPECT_EQ(file.inode, root.stat(file.path.raw())->inode);
+        EXPECT_NE(file.device, 0u);
+    }
+    std::vector<std::string> expected = paths;
+    std::ranges::sort(expected);
+    EXPECT_EQ(found, expected);
+    for (const int fd : fds) ::close(fd);
+}
+
+TEST(ChooseRuntimes, only_where_somebody_listens) {
+    const Tree tree;
+    tree.link("/var/run", "/run");
+    const HostRoot root(tree.directory());
+    SocketTable table;
+    Process kubelet, dockerd, systemd;
+    systemd.id = {1, 1};
+    kubelet.id = {10, 1};
+    kubelet.role = ProcessRole::kubelet;
+    dockerd.id = {20, 1};
+    dockerd.role = ProcessRole::dockerd;
+    table.processes = {systemd, kubelet, dockerd};
+    table.sockets = {listener("/run/docker.sock", 20, 100), listener("/var/run/dockershim.sock", 10, 101),
+                     listener("/run/c/c.sock", 30, 102), listener("/run/off.sock", 40, 103)};
+    const std::vector<ComponentConfig> configs = {
+        config_of(ProcessRole::containerd, {{"grpc.address", "/run/c/c.sock"}}),
+        config_of(ProcessRole::containerd,
+                  {{"grpc.address", "/run/off.sock"}, {"disabled_plugins", "x,io.containerd.grpc.v1.cri"}}),
+        config_of(ProcessRole::crio, {{"listen", "/var/run/crio/crio.sock"}}),
+        config_of(ProcessRole::dockerd, {{"hosts", "fd://,tcp://0.0.0.0:2375"}}),
+        config_of(ProcessRole::kubelet, {{"containerRuntimeEndpoint", "unix:///run/c/c.sock"}}),
+    };
+    const RuntimeChoice choice = choose_runtimes(root, table, configs, {});
+    ASSERT_EQ(choice.ask.size(), 3u);
+    EXPECT_EQ(choice.ask[0].socket.path, "/run/c/c.sock");
+    EXPECT_EQ(choice.ask[0].socket.open_path, tree.path("/run/c/c.sock"));
+    EXPECT_EQ(choice.ask[0].socket.component, "containerd");
+    EXPECT_EQ(choice.ask[0].inode, 102u);
+    EXPECT_EQ(choice.ask[1].socket.path, "/run/docker.sock");
+    EXPECT_TRUE(choice.ask[1].socket.docker_api);
+    EXPECT_EQ(choice.ask[2].socket.path, "/run/dockershim.sock");
+    EXPECT_FALSE(choice.ask[2].socket.docker_api);
+    ASSERT_EQ(choice.not_asked.size(), 1u);
+    EXPECT_EQ(choice.not_asked[0].why_not, "its CRI plugin is off (disabled_plugins, /etc/x:3)");
+}
+
+TEST(Survey, settings_are_read_again_only_when_their_files_change) {
+    const Tree tree;
+    tree.write("/proc/1/stat", "");
+    tree.write("/etc/k.yaml", "port: 1\n");
+    tree.write("/proc/50/stat",
+               "50 (kubelet) S 1 50 50 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 777 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 "
+               "0 0 0\n");
+    tree.write("/proc/50/comm", "kubelet\n");
+    tree.write("/proc/50/status", "Name:\tkubelet\nPPid:\t1\nUid:\t0\t0\t0\t0\n");
+    tree.write("/proc/50/cmdline", std::string("kubelet\0--config=/etc/k.yaml\0", 29));
+    tree.write("/usr/bin/kubelet",
+               "go1.20\n\tpath\tk8s.io/kubernetes/cmd/kubelet\n\tmod\tk8s.io/kubernetes\t(devel)\n");
+    tree.link("/proc/50/exe", "/usr/bin/kubelet");
+    tree.write("/proc/50/net/tcp", "  sl  local_address rem_address   st\n");
+    tree.link("/proc/net", "50/net");
+    Survey survey({.root = HostRoot(tree.directory())}, {});
+    const auto port = [&] {
+        const Result<Node> node = survey.take();
+        EXPECT_TRUE(node.has_value()) << (node ? "" : node.error().why);
+        if (!node || node->configs.empty()) return std::string("none");
+        return node->configs[0].find("port")->value.raw();
+    };
+    EXPECT_EQ(port(), "1");
+    EXPECT_EQ(port(), "1");
+    tree.write("/etc/k.yaml", "port: 12\n");
+    EXPECT_EQ(port(), "12");
+}
+
+TEST(Survey, of_this_machine) {
+    Survey survey({.root = HostRoot("/")}, {});
+    const auto begin = std::chrono::steady_clock::now();
+    const Result<Node> first = survey.take();
+    const auto middle = std::chrono::steady_clock::now();
+    ASSERT_TRUE(first.has_value()) << first.error().why;
+    const Process* self = find_process(first->table, static_cast<std::uint32_t>(::getpid()));
+    EXPECT_NE(self, nullptr);
+    EXPECT_LT(first->ephemeral_low, first->ephemeral_high);
+    const Result<Node> again = survey.take();
+    const auto end = std::chrono::steady_clock::now();
+    ASSERT_TRUE(again.has_value());
+    RecordProperty("first_us",
+                   static_cast<int>(std::chrono::duration_cast<std::chrono::microseconds>(middle - begin).count()));
+    RecordProperty("again_us",
+                   static_cast<int>(std::chrono::duration_cast<std::chrono::microseconds>(end - middle).count()));
+    EXPECT_EQ(first->configs.size(), again->configs.size());
+}
+
+}  // namespace
+}  // namespace hopscope::procmap::test
