@@ -1,5 +1,6 @@
 // Tells every program that is started and every process that ends on the node, containers included (raw tracepoints
-// sched_process_exec and sched_process_exit, kernel 5.8+, CAP_BPF and CAP_PERFMON), with the names of its control groups.
+// sched_process_exec and sched_process_exit, kernel 5.8+, CAP_BPF and CAP_PERFMON), with the names of its control
+// groups.
 //
 // One `exit` per process, not per thread. It does not see fork without exec, nor arguments beyond the first 512 bytes.
 // Attached from open() to destruction; nothing is pinned. Process numbers are those of the initial pid namespace.

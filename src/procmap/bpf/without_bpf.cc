@@ -2,6 +2,7 @@
 #include <memory>
 #include <vector>
 
+#include "procmap/bpf/capabilities_bpf.h"
 #include "procmap/bpf/process_watcher.h"
 #include "procmap/bpf/scanner.h"
 #include "procmap/bpf/watcher.h"
@@ -39,10 +40,24 @@ std::uint64_t SocketWatcher::events() const { return 0; }
 struct ProcessWatcher::State {};
 ProcessWatcher::ProcessWatcher(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ProcessWatcher::~ProcessWatcher() = default;
-Result<std::unique_ptr<ProcessWatcher>> ProcessWatcher::open(std::uint32_t) { return left_out("cannot watch processes with"); }
+Result<std::unique_ptr<ProcessWatcher>> ProcessWatcher::open(std::uint32_t) {
+    return left_out("cannot watch processes with");
+}
 int ProcessWatcher::fd() const { return -1; }
 std::size_t ProcessWatcher::drain(const std::function<void(const ProcessEvent&)>&) { return 0; }
 std::uint64_t ProcessWatcher::lost() const { return 0; }
 std::uint64_t ProcessWatcher::events() const { return 0; }
+
+BpfCapabilities check_bpf() {
+    BpfCapabilities all{
+        .programs = programs_capability(), .iterator = iterator_capability(), .ring = ring_capability()};
+    for (Capability* row : {&all.programs, &all.iterator, &all.ring}) {
+        row->state = Capability::State::limited;
+        row->detail = "built without eBPF";
+        row->lost = "short connections, unix socket contents and process starts are not seen; ports and pcap work";
+        row->remedy = "build with clang-14, llvm-14, libbpf-dev and libelf-dev: ./dev build";
+    }
+    return all;
+}
 
 }  // namespace hopscope::procmap

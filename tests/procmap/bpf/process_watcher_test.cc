@@ -120,7 +120,8 @@ TEST_F(ProcessWatcherTest, threads_end_without_an_event) {
     EXPECT_EQ(events[0].exit_code, 5);
 }
 
-// A directory of control groups where a process may be put: of the pids controller (version 1), else of the unified tree.
+// A directory of control groups where a process may be put: of the pids controller (version 1), else of the unified
+// tree.
 std::string cgroup_root() {
     for (const char* root : {"/sys/fs/cgroup/pids", "/sys/fs/cgroup"})
         if (::access((std::string(root) + "/cgroup.procs").c_str(), W_OK) == 0) return root;
@@ -134,9 +135,8 @@ TEST_F(ProcessWatcherTest, names_of_the_control_groups) {
     const std::string inner = outer + "/" + std::string(64, 'a');
     if (::mkdir(outer.c_str(), 0755) != 0) GTEST_SKIP() << "cannot make " << outer << ": " << std::strerror(errno);
     ASSERT_EQ(::mkdir(inner.c_str(), 0755), 0);
-    const std::uint32_t pid = run({"/bin/true"}, [&] {
-        std::ofstream(inner + "/cgroup.procs") << ::getpid() << std::flush;
-    });
+    const std::uint32_t pid =
+        run({"/bin/true"}, [&] { std::ofstream(inner + "/cgroup.procs") << ::getpid() << std::flush; });
     const auto events = events_of(pid);
     ::rmdir(inner.c_str());
     ::rmdir(outer.c_str());
