@@ -72,7 +72,7 @@ private:
 
     void plugin(const TomlFile& file, const std::string& path) {
         const std::optional<TomlFile::Value> version = file.value({"version"});
-        const bool first_version = !version || version->text == "1";
+        const bool first_version = !version || version->text == "1" || version->text == "0";
         const std::string_view name = first_version ? kPluginV1 : kPluginV2;
         const std::string_view other = first_version ? kPluginV2 : kPluginV1;
         if (const std::uint32_t line = file.table({"plugins", other}))
@@ -106,6 +106,9 @@ void set_defaults(Draft& draft, const Process& process) {
     draft.set_default("stream_idle_timeout", "4h0m0s");
     draft.set_default("root", "/var/lib/containerd");
     draft.set_default("state", "/run/containerd");
+    // Written as empty, as dockerd writes it for its own: the default.
+    for (const char* key : {"grpc.address", "ttrpc.address"})
+        if (draft.value(key).empty()) draft.unset(key);
     draft.set_default("grpc.address", "/run/containerd/containerd.sock");
     draft.set_default("ttrpc.address", std::string(draft.value("grpc.address")) + ".ttrpc");
 }

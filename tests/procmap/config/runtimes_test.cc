@@ -64,6 +64,19 @@ TEST_F(Containerd, version_one_has_short_names) {
               std::string::npos);
 }
 
+// containerd.toml as dockerd 20.10 writes it for its private containerd.
+TEST_F(Containerd, version_zero_is_one_and_empty_addresses_are_defaults) {
+    tree_.write(
+        "/etc/containerd/config.toml",
+        "version = 0\ndisabled_plugins = [\"cri\"]\n[grpc]\n  address = \"/run/docker/containerd/containerd.sock\"\n"
+        "[ttrpc]\n  address = \"\"\n[metrics]\n  address = \"\"\n[plugins.cri]\nstream_server_port = \"5\"\n");
+    const auto config = read();
+    EXPECT_EQ(told(config, "ttrpc.address"), "/run/docker/containerd/containerd.sock.ttrpc @default");
+    EXPECT_EQ(told(config, "metrics.address"), " @/etc/containerd/config.toml:8");
+    EXPECT_EQ(told(config, "stream_server_port"), "5 @/etc/containerd/config.toml:10");
+    EXPECT_TRUE(config.trouble.empty());
+}
+
 TEST_F(Containerd, a_table_of_the_other_version_is_not_in_force) {
     tree_.write("/etc/containerd/config.toml", "version = 2\n[plugins.cri]\nstream_server_port = \"10011\"\n");
     const auto config = read();
