@@ -3,36 +3,15 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 
 #include "capture/stream_source.h"
 #include "cli/progress.h"
 #include "cli/report_error.h"
+#include "cli/tls_key_files.h"
 #include "core/untrusted.h"
 
 namespace hopscope::cli {
 namespace {
-
-constexpr std::size_t kKeyFileBytesMax = 64 << 20;  // a key log of some 300,000 connections
-
-Result<std::string> read_key_file(const std::string& name) {
-    const auto failed = [&](std::string why) {
-        return unexpected(Error{.doing = "cannot read TLS keys", .subject = name, .why = std::move(why),
-                                .hint = "name a key log in SSLKEYLOGFILE format", .code = "TLS-10"});
-    };
-    std::ifstream in(name, std::ios::binary);
-    if (!in) return failed(std::strerror(errno));
-    std::string text;
-    char block[65536];
-    while (in.read(block, sizeof block) || in.gcount() > 0) {
-        text.append(block, static_cast<std::size_t>(in.gcount()));
-        if (text.size() > kKeyFileBytesMax) return failed("larger than 64 MiB");
-    }
-    if (in.bad()) return failed(std::strerror(errno));
-    return text;
-}
 
 std::string link_name(LinkType type) {
     switch (type) {
@@ -126,11 +105,7 @@ Result<std::unique_ptr<Offline>> Offline::open(const OfflineOptions& options) {
     std::unique_ptr<Offline> offline(new Offline);
     State& s = *offline->state_;
     s.options = options;
-    for (const std::string& name : options.tls_key_files) {
-        const auto text = read_key_file(name);
-        if (!text) return unexpected(text.error());
-        if (s.keys.add(*text) == 0) report_note("no TLS secret in '" + display(name) + "'", "TLS-10");
-    }
+    if (const Status read = add_tls_key_files(options.tls_key_files, s.keys); !read) return unexpected(read.error());
     for (const std::string& name : options.files) (capture::is_stream_index(name) ? s.source_names : s.capture_names).push_back(name);
     for (const std::string& name : s.source_names) {
         // Files are numbered captures first, recorded sockets after them.

@@ -141,6 +141,7 @@ inline constexpr std::size_t kLiveInputsMax = 64;                 // interfaces 
 inline constexpr std::size_t kLivePacketsPerTurn = 2048;          // taken of one input before output is flushed; some 10 ms of decoding
 inline constexpr std::size_t kLiveSumsMax = 4096;                 // streams whose payload is being summed up for lines of text
 inline constexpr std::size_t kLiveWaitingMax = 1024;              // sessions whose processes are looked for again
+inline constexpr std::size_t kLiveLivesMax = 8192;                // connections whose processes the kernel told; 100 a second for 80 s
 inline constexpr std::size_t kLivePortsMax = 200;                 // in one capture filter; beyond it all of TCP is captured
 inline constexpr std::size_t kLiveLastRounds = 4096;              // turns after the end, for what lies in a ring of 1 GiB
 

@@ -1,0 +1,268 @@
+#include "cli/live_owners.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "core/limits.h"
+
+namespace hopscope::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint16_t kKubeletPort = 10250;
+// Shares of a core: reading the table when nobody waits for it, when a session does, and searching descriptors.
+constexpr int kIdleShare = 300, kBusyShare = 20, kSearchShare = 20;
+constexpr auto kReadPauseMin = 250ms, kReadPauseIdle = 1000ms, kAllowanceMax = 50ms;
+constexpr int kTriesMax = 3;
+
+bool is_component(ProcessRole role) {
+    switch (role) {
+        case ProcessRole::kubelet:
+        case ProcessRole::containerd:
+        case ProcessRole::dockerd:
+        case ProcessRole::cri_dockerd:
+        case ProcessRole::crio: return true;
+        case ProcessRole::unknown:
+        case ProcessRole::containerd_shim:
+        case ProcessRole::docker_proxy:
+        case ProcessRole::conmon:
+        case ProcessRole::runc:
+        case ProcessRole::kube_proxy:
+        case ProcessRole::etcd:
+        case ProcessRole::apiserver:
+        case ProcessRole::controller_manager:
+        case ProcessRole::scheduler:
+        case ProcessRole::in_container: return false;
+    }
+    return false;
+}
+
+}  // namespace
+
+LiveOwners::LiveOwners(const std::string& host_root)
+    : root_(host_root),
+      lives_book_([this](const SocketLife& life) { on(life); }),
+      reader_({.root = root_, .udp = false}),
+      exact_(root_) {}
+
+void LiveOwners::start() {
+    read_table();
+    procmap::Survey survey({.root = root_, .udp = false}, {});
+    if (auto node = survey.take()) containers_ = std::move(node->containers);
+}
+
+Status LiveOwners::watch(bool all_net_namespaces) {
+    auto opened = procmap::SocketWatcher::open();
+    if (!opened) return unexpected(opened.error());
+    watcher_ = std::move(*opened);
+    if (!all_net_namespaces) {
+        if (const auto own = procmap::HostRoot().stat("/proc/self/ns/net")) net_namespace_ = own->inode;
+    }
+    lives_book_.seed(table_.sockets, table_.at, [&](const ProcessId& id) {
+        const Process* known = find_process(table_, id.pid);
+        return known ? known->comm : Untrusted();
+    });
+    return Done{};
+}
+
+std::optional<chain::Process> LiveOwners::process(const ProcessId& id, const Untrusted& comm) const {
+    if (id.pid == 0) return std::nullopt;
+    if (auto known = process(id)) return known;
+    chain::Process fresh{.pid = id.pid, .comm = comm, .exe = {}};
+    if (const auto exe = root_.read_link("/proc/" + std::to_string(id.pid) + "/exe")) fresh.exe = Untrusted(*exe);
+    return fresh;
+}
+
+void LiveOwners::on(const SocketLife& life) {
+    if (life.kind != SocketLife::Kind::opened || (net_namespace_ != 0 && life.net_namespace != net_namespace_)) return;
+    const Pair pair{life.client, life.server};
+    const auto [known, fresh] = lives_.try_emplace(pair);
+    known->second = {process(life.client_owner, life.client_comm), process(life.server_owner, life.server_comm)};
+    lives_changed_ = true;
+    if (!fresh) return;
+    lives_order_.push_back(pair);
+    if (lives_order_.size() <= limits::kLiveLivesMax) return;
+    lives_.erase(lives_order_.front());
+    lives_order_.pop_front();
+}
+
+void LiveOwners::take_signs(chain::Builder& builder) {
+    if (!watcher_) return;
+    watcher_->drain([this](const procmap::SocketSign& sign) { lives_book_.on(sign); });
+    lives_book_.tick(
+        {std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+             .count()});
+    if (std::exchange(lives_changed_, false)) name_waiting(builder);
+}
+
+std::uint64_t LiveOwners::newly_lost() {
+    const std::uint64_t lost = watcher_ ? watcher_->lost() : 0;
+    return lost - std::exchange(told_lost_, lost);
+}
+
+void LiveOwners::read_table() {
+    const auto begin = Clock::now();
+    auto table = reader_.read();
+    read_at_ = Clock::now();
+    read_cost_ = read_at_ - begin;
+    trouble_.clear();
+    if (!table) {
+        trouble_.push_back("processes: " + table.error().why);
+        return;
+    }
+    table_ = std::move(*table);
+    index_table();
+}
+
+void LiveOwners::index_table() {
+    components_.clear();
+    for (const Process& each : table_.processes) {
+        if (is_component(each.role)) components_.push_back(each.id);
+    }
+    listeners_.clear();
+    connections_.clear();
+    for (std::uint32_t i = 0; i < table_.sockets.size(); ++i) {
+        const Socket& socket = table_.sockets[i];
+        if (socket.transport != Transport::tcp) continue;
+        (socket.state == SocketState::listen ? listeners_ : connections_).push_back(i);
+    }
+    std::sort(connections_.begin(), connections_.end(), [&](std::uint32_t a, std::uint32_t b) {
+        const Socket &left = table_.sockets[a], &right = table_.sockets[b];
+        return std::tie(left.local, left.remote) < std::tie(right.local, right.remote);
+    });
+}
+
+std::optional<chain::Process> LiveOwners::process(const ProcessId& id) const {
+    const Process* known = find_process(table_, id.pid);
+    if (!known || (id.start_ticks != 0 && known->id.start_ticks != 0 && known->id != id)) return std::nullopt;
+    return chain::Process{.pid = id.pid, .comm = known->comm, .exe = known->exe};
+}
+
+std::optional<chain::Process> LiveOwners::in_table(const Endpoint& local, const Endpoint& remote,
+                                                   std::uint64_t inode) const {
+    const auto at = std::lower_bound(connections_.begin(), connections_.end(), std::tie(local, remote),
+                                     [&](std::uint32_t position, const auto& key) {
+                                         const Socket& socket = table_.sockets[position];
+                                         return std::tie(socket.local, socket.remote) < key;
+                                     });
+    if (at == connections_.end()) return std::nullopt;
+    const Socket& socket = table_.sockets[*at];
+    // The same addresses may have been used by an earlier connection, or in another namespace.
+    if (socket.local != local || socket.remote != remote || (inode != 0 && socket.inode != inode) ||
+        socket.owners.empty())
+        return std::nullopt;
+    return process(socket.owners.front().process);
+}
+
+std::optional<chain::Process> LiveOwners::listener(const Endpoint& server) const {
+    std::optional<ProcessId> owner;
+    for (const std::uint32_t position : listeners_) {
+        const Socket& socket = table_.sockets[position];
+        if (socket.local.port != server.port ||
+            (socket.local.address != server.address && !socket.local.address.is_unspecified()))
+            continue;
+        for (const SocketOwner& each : socket.owners) {
+            if (owner && *owner != each.process) return std::nullopt;  // several: not to be told apart
+            owner = each.process;
+        }
+    }
+    return owner ? process(*owner) : std::nullopt;
+}
+
+std::optional<chain::Process> LiveOwners::holder(std::uint64_t inode) {
+    const auto now = Clock::now();
+    allowance_ = std::min<Clock::duration>(kAllowanceMax, allowance_ + (now - allowance_at_) / kSearchShare);
+    allowance_at_ = now;
+    if (inode == 0 || allowance_ <= Clock::duration::zero()) return std::nullopt;
+    const auto owner = exact_.holder(inode, components_);
+    allowance_ -= Clock::now() - now;
+    return owner ? process(owner->process) : std::nullopt;
+}
+
+void LiveOwners::look(Waiting& waiting) {
+    if (const auto told = lives_.find({waiting.client, waiting.server}); told != lives_.end()) {
+        if (told->second.from) waiting.ends.from = told->second.from;
+        if (told->second.to) waiting.ends.to = told->second.to;
+        if (waiting.ends.from && waiting.ends.to) return;
+    }
+    const auto one = [&](std::optional<chain::Process>& end, const Endpoint& local, const Endpoint& remote,
+                         std::uint64_t& inode) {
+        if (end) return;
+        if (inode == 0) inode = exact_.socket(local, remote);
+        end = in_table(local, remote, inode);
+        if (!end) end = holder(inode);
+    };
+    one(waiting.ends.from, waiting.client, waiting.server, waiting.client_inode);
+    one(waiting.ends.to, waiting.server, waiting.client, waiting.server_inode);
+    if (!waiting.ends.to) waiting.ends.to = listener(waiting.server);
+}
+
+chain::Ends LiveOwners::ends_of(const chain::Session& session) {
+    Waiting waiting{.session = session.number, .client = session.client, .server = session.server, .ends = {}};
+    look(waiting);
+    chain::Ends ends = waiting.ends;
+    if ((!ends.from || !ends.to) && waiting_.size() < limits::kLiveWaitingMax) waiting_.push_back(std::move(waiting));
+    return ends;
+}
+
+void LiveOwners::forget(std::uint32_t session) {
+    std::erase_if(waiting_, [&](const Waiting& waiting) { return waiting.session == session; });
+}
+
+void LiveOwners::name_waiting(chain::Builder& builder) {
+    for (Waiting& waiting : waiting_) {
+        look(waiting);
+        if (waiting.ends.from || waiting.ends.to) builder.name_ends(waiting.session, waiting.ends);
+    }
+    std::erase_if(waiting_, [](const Waiting& waiting) { return waiting.ends.from && waiting.ends.to; });
+}
+
+bool LiveOwners::refresh(chain::Builder& builder) {
+    const auto since = Clock::now() - read_at_;
+    const bool wanted = !waiting_.empty();
+    if (since < std::max<Clock::duration>(wanted ? kReadPauseMin : kReadPauseIdle,
+                                          read_cost_ * (wanted ? kBusyShare : kIdleShare)))
+        return false;
+    read_table();
+    for (Waiting& waiting : waiting_) ++waiting.tries;
+    name_waiting(builder);
+    std::erase_if(waiting_, [](const Waiting& waiting) { return waiting.tries >= kTriesMax; });
+    return true;
+}
+
+void LiveOwners::name_containers(chain::Builder& builder) const {
+    for (const ContainerNames& names : containers_) builder.name_container(names);
+}
+
+std::vector<std::uint16_t> LiveOwners::component_ports() const {
+    std::vector<std::uint16_t> ports;
+    for (const std::uint32_t position : listeners_) {
+        const Socket& socket = table_.sockets[position];
+        const bool ours = std::any_of(socket.owners.begin(), socket.owners.end(), [&](const SocketOwner& owner) {
+            return std::find(components_.begin(), components_.end(), owner.process) != components_.end();
+        });
+        if (ours) ports.push_back(socket.local.port);
+    }
+    std::sort(ports.begin(), ports.end());
+    ports.erase(std::unique(ports.begin(), ports.end()), ports.end());
+    return ports;
+}
+
+std::vector<IpAddress> LiveOwners::kubelet_addresses() const {
+    std::vector<IpAddress> addresses;
+    for (const std::uint32_t position : listeners_) {
+        const Socket& socket = table_.sockets[position];
+        if (socket.local.port == kKubeletPort) addresses.push_back(socket.local.address);
+    }
+    return addresses;
+}
+
+std::vector<std::string> LiveOwners::limits() const {
+    std::vector<std::string> all = trouble_;
+    all.insert(all.end(), table_.limits.begin(), table_.limits.end());
+    return all;
+}
+
+}  // namespace hopscope::cli

@@ -1,0 +1,102 @@
+// Who is at the ends of the connections that a live command sees, which ports are worth looking at, and whose a
+// container is: the socket table and the names of the node, read again and again without taking more than a small share
+// of a core.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "chain/builder.h"
+#include "chain/model.h"
+#include "core/node.h"
+#include "procmap/bpf/socket_life.h"
+#include "procmap/bpf/watcher.h"
+#include "procmap/host_root.h"
+#include "procmap/survey.h"
+#include "procmap/table/connection_ends.h"
+#include "procmap/table/reader.h"
+
+namespace hopscope::cli {
+
+class LiveOwners {
+public:
+    explicit LiveOwners(const std::string& host_root);
+
+    // Reads table and names for the first time.
+    void start();
+    // From now on the kernel tells who opens a connection (eBPF); BPF-… where it cannot. `all_net_namespaces`: those of
+    // other network namespaces count, too.
+    Status watch(bool all_net_namespaces);
+    [[nodiscard]] int watch_fd() const { return watcher_ ? watcher_->fd() : -1; }
+    // Takes what the kernel has told; names the ends of sessions that waited for it.
+    void take_signs(chain::Builder& builder);
+    // Signs that were lost since the last call, for want of room.
+    std::uint64_t newly_lost();
+    // Reads the table again when it is time; then names the ends of sessions that waited for it. True: it was read.
+    bool refresh(chain::Builder& builder);
+    // Both ends of a connection that was just seen, as far as they can be told at once; what is missing is tried again
+    // by refresh().
+    chain::Ends ends_of(const chain::Session& session);
+    // The session is over: nothing more will be told about it.
+    void forget(std::uint32_t session);
+    // Hands the names of all known containers to the builder.
+    void name_containers(chain::Builder& builder) const;
+
+    // TCP ports on which a kubelet or a container runtime listens, sorted.
+    [[nodiscard]] std::vector<std::uint16_t> component_ports() const;
+    // Addresses that listeners on the kubelet's port are bound to.
+    [[nodiscard]] std::vector<IpAddress> kubelet_addresses() const;
+    // What cannot be told, in sentences.
+    [[nodiscard]] std::vector<std::string> limits() const;
+
+private:
+    using Clock = std::chrono::steady_clock;
+    struct Waiting {
+        std::uint32_t session = 0;
+        Endpoint client, server;
+        std::uint64_t client_inode = 0, server_inode = 0;
+        chain::Ends ends;
+        int tries = 0;
+    };
+
+    using Pair = std::pair<Endpoint, Endpoint>;  // client, server
+
+    void on(const SocketLife& life);
+    [[nodiscard]] std::optional<chain::Process> process(const ProcessId& id, const Untrusted& comm) const;
+    void name_waiting(chain::Builder& builder);
+    void read_table();
+    void index_table();
+    // The process that holds the socket, by the table; else by the descriptors of component processes.
+    std::optional<chain::Process> holder(std::uint64_t inode);
+    std::optional<chain::Process> in_table(const Endpoint& local, const Endpoint& remote, std::uint64_t inode) const;
+    std::optional<chain::Process> listener(const Endpoint& server) const;
+    [[nodiscard]] std::optional<chain::Process> process(const ProcessId& id) const;
+    void look(Waiting& waiting);
+
+    procmap::HostRoot root_;
+    std::unique_ptr<procmap::SocketWatcher> watcher_;
+    procmap::SocketLifeBook lives_book_;
+    std::map<Pair, chain::Ends> lives_;  // what the kernel told, of the last limits::kLiveLivesMax connections
+    std::deque<Pair> lives_order_;
+    std::uint64_t net_namespace_ = 0;  // whose lives count; 0: all
+    std::uint64_t told_lost_ = 0;
+    bool lives_changed_ = false;
+    procmap::TableReader reader_;
+    procmap::ConnectionEnds exact_;
+    SocketTable table_;
+    std::vector<ContainerNames> containers_;
+    std::vector<std::string> trouble_;
+    std::vector<ProcessId> components_;
+    std::vector<Waiting> waiting_;
+    std::vector<std::uint32_t> listeners_, connections_;  // positions in the table
+    Clock::time_point read_at_{}, allowance_at_{};
+    Clock::duration read_cost_{}, allowance_{};
+};
+
+}  // namespace hopscope::cli
