@@ -65,9 +65,10 @@ void SocketLifeBook::seed(const std::vector<Socket>& sockets, Timestamp at,
         sign.comm = name_of(sign.owner);
         const Id id = join_or_begin(sign, side);
         Connection& connection = connections_.at(id);
+        learn(connection, id, side, sign);
+        // The caller knows it from the scan.
         connection.told_open = true;
         connection.told_complete = true;
-        learn(connection, id, side, sign);
         if (socket.inode != 0) by_inode_.insert_or_assign(socket.inode, Place{id, side});
     }
 }
