@@ -25,10 +25,11 @@ std::vector<Evidence> owner_evidence(const Listener& listener) {
         (socket.transport == Transport::udp ? "UDP socket, inode " : "LISTEN inode ") + std::to_string(socket.inode);
     if (!listener.owner) {
         if (socket.owners.empty())
-            all.push_back(evidence(Grade::inferred, "owner",
-                                   socket.inode == 0
-                                       ? "no process owns it: it is the kernel's own"
-                                       : socket_words + " belongs to a process that cannot be seen (privilege)"));
+            all.push_back(evidence(
+                Grade::inferred, "owner",
+                socket.inode == 0
+                    ? "no process owns it: it is the kernel's own"
+                    : socket_words + " belongs to a process that cannot be seen (privilege), or to the kernel itself"));
         else
             all.push_back(evidence(Grade::inferred, "owner",
                                    socket_words + " belongs to process " +

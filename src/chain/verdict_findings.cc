@@ -147,7 +147,7 @@ private:
     void etcd_without_tls() {
         const ConfigValue* urls = setting("listen-client-urls");
         if (!urls) return;
-        for (const Place& place : places_of(plain(*urls)))
+        for (const ListenPlace& place : places_of(plain(*urls)))
             if (place.scheme == "http" && same_port(place, verdict_.local) &&
                 same_address(place, verdict_.local.address)) {
                 add("PRT-07", Severity::error,

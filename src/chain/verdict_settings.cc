@@ -26,8 +26,8 @@ bool begins_v6(std::string_view text) {
     return text.starts_with('[') && end != std::string_view::npos && IpAddress::parse(text.substr(1, end - 1));
 }
 
-std::optional<Place> place_in(std::string_view text) {
-    Place place;
+std::optional<ListenPlace> place_in(std::string_view text) {
+    ListenPlace place;
     if (const std::size_t at = text.find("://"); at != std::string_view::npos) {
         place.scheme = std::string(text.substr(0, at));
         text.remove_prefix(at + 3);
@@ -103,8 +103,8 @@ bool is_true(const ConfigValue& value) {
     return text == "true" || text == "True" || text == "TRUE" || text == "1" || text == "t" || text == "yes";
 }
 
-std::vector<Place> places_of(std::string_view value) {
-    std::vector<Place> places;
+std::vector<ListenPlace> places_of(std::string_view value) {
+    std::vector<ListenPlace> places;
     std::size_t at = 0;
     while (at < value.size() && places.size() < limits::kVerdictPlacesMax) {
         if (is_separator(value[at]) && !begins_v6(value.substr(at))) {
@@ -126,11 +126,11 @@ std::vector<Place> places_of(std::string_view value) {
     return places;
 }
 
-bool same_port(const Place& place, const Endpoint& endpoint) {
+bool same_port(const ListenPlace& place, const Endpoint& endpoint) {
     return place.unix_path.empty() && place.port != 0 && place.port == endpoint.port;
 }
 
-bool same_address(const Place& place, const IpAddress& address) {
+bool same_address(const ListenPlace& place, const IpAddress& address) {
     if (place.named_host) return true;  // cannot be told here
     if (!place.address || place.address->is_unspecified()) return address.is_unspecified();
     if (place.address->is_loopback() && address.is_loopback()) return true;  // "localhost" may be either

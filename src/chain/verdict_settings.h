@@ -28,7 +28,7 @@ std::optional<std::uint16_t> number_of(const ConfigValue& value);
 bool is_true(const ConfigValue& value);
 
 // Where a value says that a component listens.
-struct Place {
+struct ListenPlace {
     std::string scheme;                // "tcp", "http", "unix" …; empty: none written
     std::string unix_path;             // then nothing below
     std::optional<IpAddress> address;  // none: all addresses, or a name that only DNS knows (`named_host`)
@@ -37,10 +37,10 @@ struct Place {
 };
 // Of "127.0.0.1:1338", ":0", "unix:///run/x.sock", "https://10.0.0.1:2379,https://127.0.0.1:2379",
 // ["tcp://0.0.0.0:2375"].
-std::vector<Place> places_of(std::string_view value);
+std::vector<ListenPlace> places_of(std::string_view value);
 // True if a listener on `endpoint` may be the one at `place`: same port, and the address does not differ.
-bool same_port(const Place& place, const Endpoint& endpoint);
-bool same_address(const Place& place, const IpAddress& address);
+bool same_port(const ListenPlace& place, const Endpoint& endpoint);
+bool same_address(const ListenPlace& place, const IpAddress& address);
 
 // "1.18" of "v1.18.9-eks-1": major * 1000 + minor; none where it is no version.
 std::optional<std::uint32_t> minor_version(std::string_view text);

@@ -13,9 +13,9 @@ constexpr std::string_view kRole = "cri-streaming-server";
 // What settings and version say of one process's streaming server.
 struct Plan {
     enum class State { none, fixed, random, possible } state = State::possible;
-    std::string says;            // none: why there is none
-    std::uint16_t port = 0;      // fixed
-    std::optional<Place> place;  // where its address is to be; none: unknown
+    std::string says;                  // none: why there is none
+    std::uint16_t port = 0;            // fixed
+    std::optional<ListenPlace> place;  // where its address is to be; none: unknown
     const ConfigValue* setting = nullptr;
     std::vector<Evidence> evidence;
     bool version = false;         // its version has one
@@ -76,8 +76,8 @@ void plan_kubelet(Plan& plan, const hopscope::Process& process, const ComponentC
     }
     plan.state = Plan::State::random;
     plan.version = true;
-    plan.place =
-        Place{.scheme = {}, .unix_path = {}, .address = IpAddress::parse("127.0.0.1"), .named_host = false, .port = 0};
+    plan.place = ListenPlace{
+        .scheme = {}, .unix_path = {}, .address = IpAddress::parse("127.0.0.1"), .named_host = false, .port = 0};
     std::string says = named_version(process);
     if (runtime) says += (version ? ", " : " with ") + words_of(*runtime);
     if (option) says += std::string(runtime ? ", " : " with ") + option;
@@ -91,15 +91,15 @@ void plan_place(Plan& plan, const StreamingRule& rule, const ComponentConfig& co
         plan.port = *number;
         if (const ConfigValue* address = config.find(rule.address_key)) {
             const std::string_view host = plain(*address);
-            Place place;
+            ListenPlace place;
             place.address = IpAddress::parse(host == "localhost" ? "127.0.0.1" : host);
             // Without an address containerd and CRI-O take one of the node's, which is not written down anywhere.
             place.named_host = !place.address;
             plan.place = place;
         }
     } else if (rule.address_key.empty()) {
-        const std::vector<Place> places = places_of(plain(port));
-        plan.place = places.empty() ? Place{} : places.front();
+        const std::vector<ListenPlace> places = places_of(plain(port));
+        plan.place = places.empty() ? ListenPlace{} : places.front();
         plan.port = plan.place->port;
     }
     plan.state = plan.port == 0 ? Plan::State::random : Plan::State::fixed;

@@ -16,9 +16,9 @@ std::string version_words(const hopscope::Process& process) {
 const char* off_words(const ConfigValue& value) { return value.is_default ? "off by default" : "off"; }
 
 // The places that a rule's setting names: a number with an address beside it, or addresses with ports.
-std::vector<Place> places_of_rule(const TcpRule& rule, const ComponentConfig* config, const ConfigValue& value) {
+std::vector<ListenPlace> places_of_rule(const TcpRule& rule, const ComponentConfig* config, const ConfigValue& value) {
     if (const auto number = number_of(value)) {
-        Place place;
+        ListenPlace place;
         place.port = *number;
         const ConfigValue* address = config->find(rule.address_key);
         if (address) {
@@ -33,12 +33,12 @@ std::vector<Place> places_of_rule(const TcpRule& rule, const ComponentConfig* co
 }
 
 struct Match {
-    const Place* place = nullptr;
+    const ListenPlace* place = nullptr;
     bool address_fits = false;
 };
-Match match(const std::vector<Place>& places, const Endpoint& local) {
+Match match(const std::vector<ListenPlace>& places, const Endpoint& local) {
     Match best;
-    for (const Place& place : places) {
+    for (const ListenPlace& place : places) {
         if (!same_port(place, local)) continue;
         const bool fits_address = same_address(place, local.address);
         if (!best.place || fits_address) best = {&place, fits_address};
@@ -94,7 +94,7 @@ void weigh(const TcpRule& rule, Listener& listener, const ComponentConfig* confi
             return;
         }
     }
-    const std::vector<Place> places = places_of_rule(rule, config, *value);
+    const std::vector<ListenPlace> places = places_of_rule(rule, config, *value);
     const Match found = match(places, local);
     if (!found.place) {
         const bool off = plain(*value).empty() || plain(*value) == "0";
@@ -212,7 +212,7 @@ void draft_from_number(Listener& listener) {
         draft.why_this_port = std::to_string(socket.local.port) + " is the usual number.";
         add_draft(listener.drafts, std::move(draft));
     }
-    if (listener.owner || kernel) return;
+    if (listener.owner) return;
     // Whose it is cannot be seen; the number alone is a hint and no more.
     for (const TcpRule& rule : tcp_rules()) {
         if (socket.transport != Transport::tcp || rule.default_port == 0 || rule.default_port != socket.local.port)

@@ -80,7 +80,7 @@ void draft_from_own_settings(Listener& listener, const NodeIndex& index) {
         if (key.owner != listener.owner->role) continue;
         const ConfigValue* value = config->find(key.key);
         if (!value) continue;
-        for (const Place& place : places_of(plain(*value))) {
+        for (const ListenPlace& place : places_of(plain(*value))) {
             if (place.unix_path.empty() || !is_same_path(listener, place.unix_path + std::string(key.suffix))) continue;
             Draft draft = draft_of(listener, std::string(key.role), std::string(key.component), true);
             draft.proof.config = true;

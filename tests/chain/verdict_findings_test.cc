@@ -1,0 +1,163 @@
+// What is wrong with listeners, each with its remedy, and what is not.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "node_story.h"
+
+namespace hopscope::chain::test {
+namespace {
+
+using R = ProcessRole;
+using testing::HasSubstr;
+
+struct Case {
+    const char* what;
+    R role;
+    std::vector<std::pair<const char*, const char*>> settings;
+    const char* local;
+    const char* codes;
+    const char* says;
+};
+class Findings : public testing::TestWithParam<Case> {};
+TEST_P(Findings, of_one_listener) {
+    const Case& c = GetParam();
+    NodeStory story;
+    story.process(50, c.role, std::string(to_string(c.role)), "1.19.0");
+    for (const auto& [key, value] : c.settings) story.set(50, key, value, "/etc/x.yaml", 4);
+    story.listen(c.local, 50);
+    const Judgement judgement = story.judge();
+    std::string codes;
+    for (const Finding& each : judgement.findings) {
+        codes += each.code + " " + std::string(to_string(each.severity)) + ";";
+        EXPECT_FALSE(each.remedy.empty());
+    }
+    EXPECT_EQ(codes, c.codes) << c.what;
+    if (*c.says) EXPECT_THAT(judgement.findings.at(0).says, HasSubstr(c.says));
+    EXPECT_EQ(judgement.verdicts.at(0).findings.size(), judgement.findings.size());
+}
+INSTANTIATE_TEST_SUITE_P(
+    Table, Findings,
+    testing::Values(
+        Case{"",
+             R::kubelet,
+             {{"readOnlyPort", "10255"}},
+             "*:10255",
+             "KUB-03 warning;",
+             "kubelet serves pods, stats and metrics on *:10255 to anybody who can connect"},
+        Case{"",
+             R::kubelet,
+             {{"healthzPort", "10248"}, {"healthzBindAddress", "0.0.0.0"}},
+             "*:10248",
+             "KUB-04 notice;",
+             "healthz"},
+        Case{"", R::kubelet, {{"healthzPort", "10248"}}, "127.0.0.1:10248", "", ""},
+        Case{"",
+             R::kubelet,
+             {{"port", "10250"}, {"authentication.anonymous.enabled", "true"}, {"authorization.mode", "Webhook"}},
+             "*:10250",
+             "KUB-01 warning;",
+             "authentication.anonymous.enabled = true (/etc/x.yaml:4)"},
+        Case{"",
+             R::kubelet,
+             {{"port", "10250"}, {"authentication.anonymous.enabled", "true"}, {"authorization.mode", "AlwaysAllow"}},
+             "*:10250",
+             "KUB-01 error;KUB-02 warning;",
+             "may do everything"},
+        Case{"",
+             R::kubelet,
+             {{"port", "10250"}, {"authentication.anonymous.enabled", "false"}, {"authorization.mode", "AlwaysAllow"}},
+             "*:10250",
+             "KUB-02 warning;",
+             "authorization.mode = AlwaysAllow (/etc/x.yaml:4)"},
+        Case{"",
+             R::kubelet,
+             {{"port", "10250"}, {"authentication.anonymous.enabled", "false"}, {"authorization.mode", "Webhook"}},
+             "*:10250",
+             "",
+             ""},
+        Case{"", R::dockerd, {{"hosts", "tcp://0.0.0.0:2375"}}, "*:2375", "PRT-02 error;", "without TLS"},
+        Case{"", R::dockerd, {{"hosts", "tcp://127.0.0.1:2375"}}, "127.0.0.1:2375", "PRT-02 warning;", "without TLS"},
+        Case{"", R::dockerd, {{"hosts", "tcp://0.0.0.0:2376"}, {"tlsverify", "true"}}, "*:2376", "", ""},
+        Case{"",
+             R::dockerd,
+             {{"hosts", "tcp://0.0.0.0:2376"}, {"tls", "true"}},
+             "*:2376",
+             "PRT-02 warning;",
+             "no client certificate"},
+        Case{"",
+             R::containerd,
+             {{"debug.address", "0.0.0.0:6000"}},
+             "*:6000",
+             "PRT-06 warning;",
+             "containerd[50] serves diagnostics"},
+        Case{"", R::containerd, {{"metrics.address", "0.0.0.0:1338"}}, "*:1338", "PRT-06 notice;", "metrics on *:1338"},
+        Case{"", R::containerd, {{"metrics.address", "127.0.0.1:1338"}}, "127.0.0.1:1338", "", ""},
+        Case{"", R::containerd, {{"grpc.tcp_address", "0.0.0.0:9000"}}, "*:9000", "PRT-10 error;", "root on this node"},
+        Case{"", R::etcd, {{"listen-client-urls", "http://0.0.0.0:2379"}}, "*:2379", "PRT-07 error;", "without TLS"},
+        Case{"", R::etcd, {{"listen-client-urls", "https://0.0.0.0:2379"}}, "*:2379", "", ""},
+        Case{"", R::etcd, {{"listen-client-urls", "http://127.0.0.1:2379"}}, "127.0.0.1:2379", "", ""},
+        Case{"",
+             R::apiserver,
+             {{"insecure-port", "8080"}, {"insecure-bind-address", "127.0.0.1"}},
+             "127.0.0.1:8080",
+             "PRT-09 error;",
+             ""},
+        Case{"",
+             R::crio,
+             {{"stream_port", "0"}, {"stream_address", "0.0.0.0"}},
+             "*:38111",
+             "PRT-01 warning;",
+             "only a live token"}));
+
+TEST(Findings, a_connection_in_close_wait_on_a_streaming_port) {
+    NodeStory story;
+    story.kubelet();
+    story.containerd();
+    story.listen("127.0.0.1:33821", 2685);
+    story.end("127.0.0.1:33821", "127.0.0.1:54766", 2685, 21, SocketState::fin_wait);
+    story.end("127.0.0.1:54766", "127.0.0.1:33821", 5714, 22, SocketState::close_wait);
+    const Judgement judgement = story.judge();
+    ASSERT_NE(finding(judgement, "PRT-03"), nullptr);
+    EXPECT_EQ(finding(judgement, "PRT-03")->says,
+              "1 connection to 127.0.0.1:33821 (kubelet[5714]) in CLOSE-WAIT: one side has closed, the other does not "
+              "let go");
+    EXPECT_EQ(at(judgement, "127.0.0.1:33821").findings, std::vector<std::string>{"PRT-03"});
+}
+
+TEST(Findings, an_exec_that_outlived_its_client) {
+    NodeStory story;
+    story.kubelet();
+    story.containerd();
+    const std::string id(64, 'a');
+    story.node.containers.push_back({.id = id,
+                                     .sandbox_id = {},
+                                     .runtime = "containerd",
+                                     .name = Untrusted("main"),
+                                     .pod = Untrusted("web-0"),
+                                     .namespace_ = Untrusted("default"),
+                                     .pod_uid = {},
+                                     .source = {}});
+    story.node.execs.push_back(
+        {.container_id = id, .exec_id = Untrusted("e1"), .holders = {{ProcessId{2685, 268500}, 40}}});
+    EXPECT_EQ(finding(story.judge(), "PRT-04"), nullptr) << "no streaming server known: it cannot be told";
+    story.listen("127.0.0.1:33821", 2685);
+    const Judgement judgement = story.judge();
+    ASSERT_NE(finding(judgement, "PRT-04"), nullptr);
+    EXPECT_THAT(finding(judgement, "PRT-04")->says, HasSubstr("an exec in container aaaaaaaaaaaa (default/web-0 main) "
+                                                              "still runs though no streaming connection is open"));
+    EXPECT_THAT(finding(judgement, "PRT-04")->says, HasSubstr("inferred"));
+    story.end("127.0.0.1:33821", "127.0.0.1:54766", 2685, 21);
+    story.end("127.0.0.1:54766", "127.0.0.1:33821", 5714, 22);
+    EXPECT_EQ(finding(story.judge(), "PRT-04"), nullptr) << "its client may be this one";
+}
+
+TEST(Findings, nothing_is_said_of_what_is_not_proven) {
+    NodeStory story;
+    story.process(50, R::unknown, "nginx");
+    story.listen("*:10255", 50);
+    story.listen("*:2375", 50);
+    EXPECT_TRUE(story.judge().findings.empty());
+}
+
+}  // namespace
+}  // namespace hopscope::chain::test

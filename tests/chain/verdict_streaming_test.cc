@@ -1,0 +1,386 @@
+// Which listener is the CRI streaming server, and how sure that is.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "node_story.h"
+
+namespace hopscope::chain::test {
+namespace {
+
+using R = ProcessRole;
+using testing::HasSubstr;
+using testing::Not;
+
+PortFact seen_streaming(std::string_view local, std::uint64_t count = 12) {
+    PortFact fact;
+    fact.local = ep(local);
+    fact.role = "cri-streaming-server";
+    fact.confidence = "certain";
+    fact.seen = count;
+    fact.evidence.push_back(
+        {.grade = Grade::decoded, .says = "101 was answered 12 times", .frame = 88, .source = {}, .id = "traffic"});
+    return fact;
+}
+
+TEST(Streaming, the_only_random_listener_of_containerd_is_certain) {
+    NodeStory story;
+    story.containerd();
+    story.kubelet();
+    const auto inode = story.listen("127.0.0.1:33821", 2685, 11);
+    const Judgement judgement = story.judge();
+    const Verdict& verdict = at(judgement, "127.0.0.1:33821");
+    EXPECT_EQ(summary(verdict), "cri-streaming-server containerd certain");
+    EXPECT_EQ(verdict.title, "containerd's CRI streaming server");
+    EXPECT_EQ(verdict.reach, "loopback");
+    EXPECT_EQ(verdict.short_why, "stream_server_port = \"0\": random");
+    EXPECT_THAT(verdict.why_this_port,
+                HasSubstr("stream_server_port = \"0\" (/etc/containerd/config.toml:12): the kernel picks a free port "
+                          "(net.ipv4.ip_local_port_range 32768-60999). It changes with every containerd start."));
+    EXPECT_THAT(verdict.why_404, HasSubstr("\"404: Page Not Found\", that is normal"));
+    EXPECT_THAT(verdict.what_it_does, HasSubstr("http://127.0.0.1:33821/exec/<token>"));
+    EXPECT_EQ(verdict.who_can_reach,
+              "loopback only: processes of this node. Whoever has a live token can use it: there is no other login.");
+    EXPECT_THAT(words(verdict, "owner"), HasSubstr("LISTEN inode " + std::to_string(inode) +
+                                                   " is fd 11 of containerd[2685] {/proc/2685/fd/11}"));
+    EXPECT_THAT(words(verdict, "config"),
+                HasSubstr("the kernel picks a new port at every start {/etc/containerd/config.toml:12}"));
+    EXPECT_THAT(words(verdict, "version"), HasSubstr("containerd 1.6.20"));
+    EXPECT_EQ(ruled_out(verdict, "metrics"), "metrics.address is not set");
+    EXPECT_TRUE(verdict.findings.empty());
+}
+
+TEST(Streaming, of_two_random_listeners_none_is_certain_until_something_was_observed) {
+    NodeStory story;
+    story.containerd();
+    story.listen("127.0.0.1:33821", 2685, 11);
+    story.listen("127.0.0.1:41555", 2685, 12);
+    const Judgement before = story.judge();
+    for (const char* where : {"127.0.0.1:33821", "127.0.0.1:41555"}) {
+        EXPECT_EQ(summary(at(before, where)), "cri-streaming-server containerd medium");
+        EXPECT_THAT(words(at(before, where), "contradiction"),
+                    HasSubstr("its configuration does not tell which of two is which; a capture or --probe does"));
+        EXPECT_THAT(at(before, where).title, HasSubstr("one of 2 random listeners of containerd[2685]"));
+    }
+    Model traffic;
+    traffic.ports.push_back(seen_streaming("127.0.0.1:33821"));
+    const Judgement seen = story.judge(&traffic);
+    EXPECT_EQ(summary(at(seen, "127.0.0.1:33821")), "cri-streaming-server containerd certain");
+    EXPECT_EQ(at(seen, "127.0.0.1:33821").seen, 12U);
+    EXPECT_EQ(summary(at(seen, "127.0.0.1:41555")), "unknown containerd low");
+    EXPECT_EQ(ruled_out(at(seen, "127.0.0.1:41555"), "cri-streaming-server"),
+              "that is 127.0.0.1:33821, as was observed");
+    EXPECT_THAT(at(seen, "127.0.0.1:41555").remedy, HasSubstr("hopscope why 41555 --probe"));
+
+    story.probe_streaming("127.0.0.1:41555");
+    const Judgement probed = story.judge();
+    EXPECT_EQ(summary(at(probed, "127.0.0.1:41555")), "cri-streaming-server containerd certain");
+    EXPECT_EQ(summary(at(probed, "127.0.0.1:33821")), "unknown containerd low");
+}
+
+TEST(Streaming, a_probe_needs_all_three_answers) {
+    NodeStory story;
+    story.containerd();
+    story.listen("127.0.0.1:33821", 2685, 11);
+    story.listen("127.0.0.1:41555", 2685, 12);
+    story.probe_streaming("127.0.0.1:41555");
+    story.node.probes.front().lines.back().nosniff = false;
+    EXPECT_EQ(at(story.judge(), "127.0.0.1:41555").confidence, "medium");
+}
+
+TEST(Streaming, a_decoy_is_never_sure) {
+    NodeStory story;
+    auto& decoy = story.process(900, R::unknown, "containerd");
+    decoy.role_doubt = "is named containerd, but its executable holds no such program";
+    story.listen("127.0.0.1:40123", 900);
+    story.probe_streaming("127.0.0.1:40123");
+    Model traffic;
+    traffic.ports.push_back(seen_streaming("127.0.0.1:40123"));
+    for (const Model* each : {static_cast<const Model*>(nullptr), static_cast<const Model*>(&traffic)}) {
+        const Judgement judgement = story.judge(each);
+        const Verdict& verdict = at(judgement, "127.0.0.1:40123");
+        EXPECT_EQ(summary(verdict), "unknown  low");
+        EXPECT_THAT(words(verdict, "contradiction"),
+                    HasSubstr("containerd[900] is named containerd, but its executable"));
+        ASSERT_NE(finding(judgement, "PRT-05"), nullptr);
+        EXPECT_EQ(verdict.findings, std::vector<std::string>{"PRT-05"});
+    }
+}
+
+TEST(Streaming, a_fixed_port_is_certain_and_rules_the_others_out) {
+    NodeStory story;
+    story.containerd(2685, "10010");
+    story.listen("127.0.0.1:10010", 2685, 11);
+    story.listen("127.0.0.1:41555", 2685, 12);
+    const Judgement judgement = story.judge();
+    const Verdict& verdict = at(judgement, "127.0.0.1:10010");
+    EXPECT_EQ(summary(verdict), "cri-streaming-server containerd certain");
+    EXPECT_EQ(verdict.why_this_port, "stream_server_port = \"10010\" (/etc/containerd/config.toml:12) names it.");
+    EXPECT_EQ(verdict.title, "containerd's CRI streaming server");
+    EXPECT_EQ(summary(at(judgement, "127.0.0.1:41555")), "unknown containerd low");
+    EXPECT_EQ(ruled_out(at(judgement, "127.0.0.1:41555"), "cri-streaming-server"),
+              "stream_server_port = \"10010\" (/etc/containerd/config.toml:12)");
+}
+
+TEST(Streaming, a_fixed_port_on_another_address_is_a_contradiction) {
+    NodeStory story;
+    story.containerd(2685, "10010");
+    story.listen("*:10010", 2685);
+    const Judgement judgement = story.judge();
+    EXPECT_EQ(at(judgement, "*:10010").confidence, "high");
+    EXPECT_THAT(words(at(judgement, "*:10010"), "contradiction"), HasSubstr("name another address than *:10010"));
+    EXPECT_NE(finding(judgement, "PRT-01"), nullptr);
+}
+
+TEST(Streaming, tls_is_told) {
+    NodeStory story;
+    story.containerd();
+    story.set(2685, "enable_tls_streaming", "true", "/etc/containerd/config.toml", 20);
+    story.listen("127.0.0.1:33821", 2685);
+    const Verdict verdict = at(story.judge(), "127.0.0.1:33821");
+    EXPECT_EQ(verdict.confidence, "certain");
+    EXPECT_THAT(verdict.what_it_does, HasSubstr("https://127.0.0.1:33821/exec/<token>"));
+    EXPECT_THAT(verdict.what_it_does,
+                HasSubstr("TLS is on: enable_tls_streaming = true (/etc/containerd/config.toml:20)"));
+}
+
+TEST(Streaming, without_the_cri_plugin_there_is_none) {
+    NodeStory story;
+    story.containerd();
+    story.set(2685, "disabled_plugins", "io.containerd.internal.v1.opt,io.containerd.grpc.v1.cri",
+              "/etc/containerd/config.toml", 3);
+    story.listen("127.0.0.1:33821", 2685);
+    story.listen_unix("/run/containerd/containerd.sock", 2685);
+    const Judgement judgement = story.judge();
+    EXPECT_EQ(summary(at(judgement, "127.0.0.1:33821")), "unknown containerd low");
+    EXPECT_EQ(ruled_out(at(judgement, "127.0.0.1:33821"), "cri-streaming-server"),
+              "the CRI plugin is off: disabled_plugins = \"io.containerd.internal.v1.opt,io.containerd.grpc.v1.cri\" "
+              "(/etc/containerd/config.toml:3)");
+    EXPECT_EQ(summary(at(judgement, "/run/containerd/containerd.sock")), "containerd-api containerd certain");
+}
+
+TEST(Streaming, without_readable_settings_nothing_is_certain) {
+    NodeStory story;
+    story.process(2685, R::containerd, "containerd", "1.6.20");
+    story.listen("127.0.0.1:33821", 2685);
+    EXPECT_EQ(summary(at(story.judge(), "127.0.0.1:33821")), "cri-streaming-server containerd high")
+        << "version and behaviour";
+    story.node.table.processes[0].version.clear();
+    EXPECT_EQ(summary(at(story.judge(), "127.0.0.1:33821")), "cri-streaming-server containerd medium") << "behaviour";
+    story.set(2685, "stream_server_port", "0");
+    story.config(2685).trouble.push_back("cannot read /etc/containerd/config.toml: Permission denied");
+    EXPECT_EQ(summary(at(story.judge(), "127.0.0.1:33821")), "cri-streaming-server containerd medium")
+        << "what could not be read may explain the port";
+}
+
+TEST(Streaming, listeners_that_settings_explain_are_no_candidates) {
+    NodeStory story;
+    story.containerd();
+    story.set(2685, "metrics.address", "127.0.0.1:41338", "/etc/containerd/config.toml", 30);
+    story.listen("127.0.0.1:41338", 2685);
+    story.listen("127.0.0.1:33821", 2685);
+    const Judgement judgement = story.judge();
+    EXPECT_EQ(summary(at(judgement, "127.0.0.1:41338")), "metrics containerd certain");
+    EXPECT_EQ(summary(at(judgement, "127.0.0.1:33821")), "cri-streaming-server containerd certain");
+    EXPECT_EQ(ruled_out(at(judgement, "127.0.0.1:33821"), "metrics"),
+              "metrics.address = \"127.0.0.1:41338\" (/etc/containerd/config.toml:30)");
+}
+
+TEST(Streaming, a_port_that_the_kernel_would_not_pick_speaks_against_it) {
+    NodeStory story;
+    story.containerd();
+    story.listen("127.0.0.1:8123", 2685);
+    EXPECT_EQ(at(story.judge(), "127.0.0.1:8123").confidence, "high");
+    story.listen("127.0.0.1:33821", 2685);
+    EXPECT_EQ(summary(at(story.judge(), "127.0.0.1:33821")), "cri-streaming-server containerd certain");
+    EXPECT_EQ(summary(at(story.judge(), "127.0.0.1:8123")), "unknown containerd low");
+}
+
+struct KubeletCase {
+    const char* what;
+    const char* version;
+    std::vector<std::pair<const char*, const char*>> settings;  // from arguments
+    std::vector<std::string> arguments;
+    const char* want;
+    const char* says;  // in version evidence or in what was ruled out
+};
+class Shim : public testing::TestWithParam<KubeletCase> {};
+TEST_P(Shim, follows_from_version_and_flags) {
+    const KubeletCase& c = GetParam();
+    NodeStory story;
+    story.kubelet(10107, c.version);
+    for (const std::string& word : c.arguments) story.node.table.processes[0].cmdline.emplace_back(word);
+    for (const auto& [key, value] : c.settings) story.set(10107, key, value, "/proc/10107/cmdline");
+    story.listen("127.0.0.1:35751", 10107, 17);
+    story.listen("127.0.0.1:10248", 10107, 18);
+    story.listen("*:10250", 10107, 19);
+    const Judgement judgement = story.judge();
+    const Verdict& verdict = at(judgement, "127.0.0.1:35751");
+    EXPECT_EQ(summary(verdict), c.want) << c.what;
+    EXPECT_THAT(words(verdict, "version") + ruled_out(verdict, "cri-streaming-server"), HasSubstr(c.says)) << c.what;
+    EXPECT_EQ(summary(at(judgement, "127.0.0.1:10248")), "kubelet-healthz kubelet certain");
+    EXPECT_EQ(summary(at(judgement, "*:10250")), "kubelet-api kubelet certain");
+    EXPECT_EQ(ruled_out(verdict, "kubelet-healthz"), "healthzPort = 10248 (/var/lib/kubelet/config.yaml:12)");
+}
+INSTANTIATE_TEST_SUITE_P(
+    Table, Shim,
+    testing::Values(
+        KubeletCase{"the mystery port",
+                    "v1.11.5",
+                    {},
+                    {},
+                    "cri-streaming-server kubelet certain",
+                    "kubelet v1.11.5: has the Docker shim"},
+        KubeletCase{"told so",
+                    "v1.18.9",
+                    {{"container-runtime", "docker"}},
+                    {},
+                    "cri-streaming-server kubelet certain",
+                    "kubelet v1.18.9, container-runtime = docker: has the Docker shim"},
+        KubeletCase{"the flag alone",
+                    "",
+                    {{"container-runtime", "docker"}},
+                    {},
+                    "cri-streaming-server kubelet certain",
+                    "container-runtime = docker"},
+        KubeletCase{"an option of its time",
+                    "",
+                    {},
+                    {"kubelet", "--network-plugin=cni"},
+                    "cri-streaming-server kubelet certain",
+                    "--network-plugin"},
+        KubeletCase{"removed",
+                    "v1.26.3",
+                    {},
+                    {},
+                    "unknown kubelet low",
+                    "the Docker shim was removed in 1.24, this is kubelet v1.26.3"},
+        KubeletCase{"another runtime",
+                    "v1.20.1",
+                    {{"container-runtime", "remote"}},
+                    {},
+                    "unknown kubelet low",
+                    "container-runtime = remote (/proc/10107/cmdline): the Docker shim is off"},
+        KubeletCase{"redirects",
+                    "v1.18.9",
+                    {{"redirect-container-streaming", "true"}},
+                    {},
+                    "unknown kubelet low",
+                    "redirect-container-streaming = true"},
+        KubeletCase{"before it", "v1.10.2", {}, {}, "unknown kubelet low", "on the kubelet's own API port under /cri/"},
+        KubeletCase{"nothing known", "", {}, {}, "cri-streaming-server kubelet medium", ""},
+        KubeletCase{"another runtime's socket",
+                    "",
+                    {{"containerRuntimeEndpoint", "unix:///run/crio/crio.sock"}},
+                    {},
+                    "unknown kubelet low",
+                    "the runtime is a program of its own"}));
+
+TEST(Streaming, the_shim_inside_the_kubelet_in_words) {
+    NodeStory story;
+    story.kubelet(10107, "v1.11.5");
+    story.listen("127.0.0.1:35751", 10107, 17);
+    const Verdict verdict = at(story.judge(), "127.0.0.1:35751");
+    EXPECT_EQ(verdict.title, "the CRI streaming server of the Docker shim inside kubelet");
+    EXPECT_EQ(verdict.short_why, "dockershim in kubelet; port 0 = random");
+    EXPECT_THAT(verdict.why_this_port,
+                HasSubstr("no flag sets it: the shim listens on port 0 and the kernel picks a free port"));
+    EXPECT_THAT(ruled_out(verdict, "kubelet-read-only"), HasSubstr("readOnlyPort = 0 (default): off by default"));
+}
+
+TEST(Streaming, cri_dockerd_on_all_addresses_is_found_and_a_finding) {
+    NodeStory story;
+    story.process(812, R::cri_dockerd, "cri-dockerd", "0.3.1");
+    story.set(812, "streaming-bind-addr", "");
+    story.listen("*:33733", 812);
+    const Judgement judgement = story.judge();
+    const Verdict& verdict = at(judgement, "*:33733");
+    EXPECT_EQ(summary(verdict), "cri-streaming-server cri-dockerd certain");
+    EXPECT_EQ(verdict.reach, "world");
+    EXPECT_THAT(verdict.what_it_does, HasSubstr("HOST:33733/cri/exec/<token>"));
+    ASSERT_NE(finding(judgement, "PRT-01"), nullptr);
+    EXPECT_EQ(finding(judgement, "PRT-01")->says,
+              "cri-dockerd[812] serves exec, attach and port-forward on *:33733: whoever can connect needs only a live "
+              "token");
+    EXPECT_EQ(finding(judgement, "PRT-01")->remedy, "start cri-dockerd with --streaming-bind-addr=127.0.0.1:0");
+    EXPECT_EQ(verdict.remedy, "start cri-dockerd with --streaming-bind-addr=127.0.0.1:0");
+}
+
+TEST(Streaming, cri_dockerd_with_an_address_or_a_port) {
+    NodeStory story;
+    story.process(812, R::cri_dockerd, "cri-dockerd", "0.3.1");
+    story.set(812, "streaming-bind-addr", "127.0.0.1:0", "/proc/812/cmdline");
+    story.listen("127.0.0.1:33733", 812);
+    const Judgement random = story.judge();
+    EXPECT_EQ(summary(at(random, "127.0.0.1:33733")), "cri-streaming-server cri-dockerd certain");
+    EXPECT_EQ(finding(random, "PRT-01"), nullptr);
+    story.config(812).values.front().value = Untrusted("127.0.0.1:33733");
+    EXPECT_THAT(at(story.judge(), "127.0.0.1:33733").why_this_port,
+                HasSubstr("streaming-bind-addr = 127.0.0.1:33733 (/proc/812/cmdline) names it."));
+}
+
+TEST(Streaming, cri_o) {
+    NodeStory story;
+    story.process(700, R::crio, "crio", "1.27.1");
+    story.set(700, "stream_address", "127.0.0.1");
+    story.set(700, "stream_port", "0");
+    story.set(700, "enable_metrics", "false");
+    story.set(700, "metrics_port", "9090");
+    story.listen("127.0.0.1:38111", 700);
+    const Verdict verdict = at(story.judge(), "127.0.0.1:38111");
+    EXPECT_EQ(summary(verdict), "cri-streaming-server crio certain");
+    EXPECT_EQ(ruled_out(verdict, "metrics"), "enable_metrics = false (default): off by default");
+}
+
+TEST(Streaming, two_runtimes_are_judged_each_by_itself) {
+    NodeStory story;
+    story.containerd();
+    story.process(700, R::crio, "crio", "1.27.1");
+    story.set(700, "stream_address", "127.0.0.1");
+    story.set(700, "stream_port", "0");
+    story.listen("127.0.0.1:33821", 2685);
+    story.listen("127.0.0.1:38111", 700);
+    const Judgement judgement = story.judge();
+    EXPECT_EQ(summary(at(judgement, "127.0.0.1:33821")), "cri-streaming-server containerd certain");
+    EXPECT_EQ(summary(at(judgement, "127.0.0.1:38111")), "cri-streaming-server crio certain");
+}
+
+TEST(Streaming, traffic_outweighs_settings_and_the_contradiction_is_told) {
+    NodeStory story;
+    story.containerd(2685, "10010");
+    story.listen("127.0.0.1:33821", 2685);
+    Model traffic;
+    traffic.ports.push_back(seen_streaming("127.0.0.1:33821"));
+    const Judgement judgement = story.judge(&traffic);
+    EXPECT_EQ(summary(at(judgement, "127.0.0.1:33821")), "cri-streaming-server containerd high");
+    EXPECT_THAT(words(at(judgement, "127.0.0.1:33821"), "contradiction"),
+                HasSubstr("stream_server_port = \"10010\" names another port"));
+    EXPECT_EQ(at(judgement, "127.0.0.1:33821").evidence.back().id, "contradiction");
+}
+
+TEST(Streaming, a_stranger_that_streams_is_at_most_medium) {
+    NodeStory story;
+    story.process(4000, R::unknown, "hopscope");
+    story.listen("127.0.0.1:41000", 4000);
+    Model traffic;
+    traffic.ports.push_back(seen_streaming("127.0.0.1:41000"));
+    EXPECT_EQ(summary(at(story.judge(&traffic), "127.0.0.1:41000")), "cri-streaming-server  medium");
+}
+
+TEST(Streaming, traffic_of_all_addresses_belongs_to_the_listener_of_that_port) {
+    NodeStory story;
+    story.kubelet();
+    story.listen("*:10250", 5714);
+    story.listen("10.1.1.1:10250", 5714, 8, NodeStory::kPod);
+    Model traffic;
+    PortFact fact;
+    fact.local = ep("10.1.142.77:10250");
+    fact.role = "kubelet-api";
+    fact.confidence = "certain";
+    fact.seen = 118;
+    traffic.ports.push_back(fact);
+    EXPECT_EQ(at(story.judge(&traffic), "*:10250").seen, 118U);
+    EXPECT_EQ(at(story.judge(&traffic), "10.1.1.1:10250").seen, 0U) << "another namespace";
+}
+
+}  // namespace
+}  // namespace hopscope::chain::test

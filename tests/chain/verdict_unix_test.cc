@@ -1,0 +1,164 @@
+// Unix sockets: whose file, whose path, who is connected.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "node_story.h"
+
+namespace hopscope::chain::test {
+namespace {
+
+using R = ProcessRole;
+using testing::HasSubstr;
+
+struct Case {
+    const char* path;
+    R role;
+    const char* comm;
+    const char* want;
+};
+class Sockets : public testing::TestWithParam<Case> {};
+TEST_P(Sockets, are_known_by_path_and_owner) {
+    NodeStory story;
+    story.process(50, GetParam().role, GetParam().comm, "1.20.0");
+    story.listen_unix(GetParam().path, 50);
+    EXPECT_EQ(summary(story.judge().verdicts.at(0)), GetParam().want) << GetParam().path;
+}
+INSTANTIATE_TEST_SUITE_P(
+    Table, Sockets,
+    testing::Values(
+        Case{"/run/containerd/containerd.sock", R::containerd, "containerd", "cri-socket containerd high"},
+        Case{"/run/containerd/containerd.sock.ttrpc", R::containerd, "containerd", "containerd-ttrpc containerd high"},
+        Case{"/run/k3s/containerd/containerd.sock", R::containerd, "containerd", "cri-socket containerd high"},
+        Case{"/var/snap/microk8s/common/run/containerd.sock", R::containerd, "containerd",
+             "cri-socket containerd high"},
+        Case{"/run/k0s/containerd.sock", R::containerd, "containerd", "cri-socket containerd high"},
+        Case{"/run/containerd/debug.sock", R::containerd, "containerd", "pprof containerd high"},
+        Case{"/var/run/docker/containerd/containerd.sock", R::containerd, "containerd",
+             "containerd-api containerd high"},
+        Case{"/run/containerd/s/4d3f", R::containerd_shim, "containerd-shim", "shim-socket containerd-shim high"},
+        Case{"@/containerd-shim/k8s.io/ab/shim.sock", R::containerd_shim, "containerd-shim",
+             "shim-socket containerd-shim high"},
+        Case{"/var/run/crio/crio.sock", R::crio, "crio", "cri-socket crio high"},
+        Case{"/var/run/crio/abc/attach", R::conmon, "conmon", "conmon-attach conmon high"},
+        Case{"/var/run/dockershim.sock", R::kubelet, "kubelet", "cri-socket kubelet high"},
+        Case{"/run/cri-dockerd.sock", R::cri_dockerd, "cri-dockerd", "cri-socket cri-dockerd high"},
+        Case{"/var/run/docker.sock", R::dockerd, "dockerd", "docker-api dockerd high"},
+        Case{"/var/lib/kubelet/device-plugins/kubelet.sock", R::kubelet, "kubelet", "device-plugin kubelet high"},
+        Case{"/var/lib/kubelet/device-plugins/nvidia-gpu.sock", R::in_container, "nvidia",
+             "device-plugin device plugin medium"},
+        Case{"/var/lib/kubelet/pod-resources/kubelet.sock", R::kubelet, "kubelet", "pod-resources kubelet high"},
+        Case{"/var/lib/kubelet/plugins_registry/ebs-reg.sock", R::in_container, "registrar",
+             "plugin-registration plugin medium"},
+        Case{"/var/lib/kubelet/plugins/ebs.csi.aws.com/csi.sock", R::in_container, "driver",
+             "csi-socket CSI driver medium"},
+        Case{"/var/lib/kubelet/plugins/gpu/dra.sock", R::in_container, "driver", "dra-socket DRA driver medium"},
+        Case{"/var/run/nri/nri.sock", R::crio, "crio", "nri-socket crio high"},
+        Case{"/run/cilium/cilium.sock", R::in_container, "cilium-agent", "cilium-socket cilium medium"},
+        Case{"/run/docker.sock", R::unknown, "socat", "docker-api dockerd low"},
+        Case{"/run/user/1000/bus", R::unknown, "dbus-daemon", "unknown  low"}));
+
+TEST(UnixSockets, are_matched_by_device_and_inode_and_told_when_renamed) {
+    NodeStory story;
+    story.containerd();
+    story.listen_unix("/run/containerd/tmp.sock", 2685, 24, 777);
+    story.node.socket_files.push_back({Untrusted("/run/containerd/containerd.sock"), 24, 777});
+    const Judgement judgement = story.judge();
+    const Verdict& verdict = at(judgement, "/run/containerd/containerd.sock");
+    EXPECT_EQ(summary(verdict), "cri-socket containerd certain");
+    EXPECT_THAT(words(verdict, "owner"),
+                HasSubstr("was bound as /run/containerd/tmp.sock and lies at /run/containerd/containerd.sock now"));
+    EXPECT_EQ(verdict.reach, "node");
+}
+
+TEST(UnixSockets, another_file_at_the_path_is_a_contradiction) {
+    NodeStory story;
+    story.containerd();
+    story.listen_unix("/run/containerd/containerd.sock", 2685, 24, 777);
+    story.node.socket_files.push_back({Untrusted("/run/containerd/containerd.sock"), 24, 778});
+    const Verdict verdict = at(story.judge(), "/run/containerd/containerd.sock");
+    EXPECT_EQ(summary(verdict), "cri-socket containerd high");
+    EXPECT_THAT(words(verdict, "contradiction"), HasSubstr("is another socket's"));
+}
+
+TEST(UnixSockets, without_numbers_the_path_tells_and_that_is_said) {
+    NodeStory story;
+    story.containerd();
+    story.listen_unix("/run/containerd/containerd.sock", 2685);
+    story.node.socket_files.push_back({Untrusted("/run/containerd/containerd.sock"), 24, 778});
+    const Verdict verdict = at(story.judge(), "/run/containerd/containerd.sock");
+    EXPECT_EQ(verdict.confidence, "certain");
+    EXPECT_THAT(words(verdict, "owner"), HasSubstr("told by the text of its path only"));
+    EXPECT_THAT(words(verdict, "config"), HasSubstr("grpc.address = /run/containerd/containerd.sock"));
+}
+
+TEST(UnixSockets, the_kubelet_and_the_runtime_itself_say_what_it_is) {
+    NodeStory story;
+    story.process(2685, R::containerd, "containerd", "1.6.20");
+    story.kubelet();
+    story.set(5714, "containerRuntimeEndpoint", "unix:///run/containerd/containerd.sock",
+              "/var/lib/kubelet/config.yaml", 7);
+    story.listen_unix("/run/containerd/containerd.sock", 2685);
+    EXPECT_THAT(
+        words(at(story.judge(), "/run/containerd/containerd.sock"), "config"),
+        HasSubstr("kubelet[5714] is told to use it: containerRuntimeEndpoint = unix:///run/containerd/containerd.sock "
+                  "{/var/lib/kubelet/config.yaml:7}"));
+    story.node.configs.clear();
+    story.node.runtimes.push_back({.socket_path = Untrusted("/run/containerd/containerd.sock"),
+                                   .component = "containerd",
+                                   .name = Untrusted("containerd"),
+                                   .version = Untrusted("1.6.20"),
+                                   .api_version = "v1",
+                                   .answered = true,
+                                   .why_not = {}});
+    const Verdict verdict = at(story.judge(), "/run/containerd/containerd.sock");
+    EXPECT_EQ(verdict.confidence, "certain");
+    EXPECT_THAT(words(verdict, "cri"), HasSubstr("it answered as containerd 1.6.20 (CRI v1)"));
+}
+
+TEST(UnixSockets, docker_sock_of_systemd_is_dockerds) {
+    NodeStory story;
+    story.process(1, R::unknown, "systemd");
+    story.process(1186, R::dockerd, "dockerd", "20.10.2");
+    story.set(1186, "hosts", "fd://", "/proc/1186/cmdline");
+    const auto inode = story.listen_unix("/run/docker.sock", 1, 24, 5);
+    story.own(inode, 1186, 4);
+    story.node.socket_files.push_back({Untrusted("/run/docker.sock"), 24, 5});
+    const Verdict verdict = at(story.judge(), "/run/docker.sock");
+    EXPECT_EQ(summary(verdict), "docker-api dockerd certain");
+    EXPECT_EQ(verdict.owners.at(0).process.pid, 1186U);
+    EXPECT_EQ(verdict.owners.at(1).process.pid, 1U);
+    EXPECT_THAT(words(verdict, "behaviour"), HasSubstr("process 1 holds it too: socket activation by systemd"));
+    EXPECT_THAT(verdict.who_can_reach, HasSubstr("root on this node"));
+}
+
+TEST(UnixSockets, peers_are_named_with_inode_and_fd) {
+    NodeStory story;
+    story.kubelet(10107, "v1.18.9");
+    story.process(1186, R::dockerd, "dockerd");
+    story.listen_unix("/run/docker.sock", 1186);
+    const auto inode = story.connect_unix("/run/docker.sock", 1186, 10107, 33);
+    const auto half = story.connect_unix("/run/docker.sock", 1186, 10107, 34);
+    // Only the client knows its peer.
+    story.socket(story.socket(half).unix_peer_inode).unix_peer_inode = 0;
+    // A connection to another file of the same name.
+    story.connect_unix("/run/docker.sock", 1186, 10107, 35, 99, 99);
+    const Verdict verdict = at(story.judge(), "/run/docker.sock");
+    ASSERT_EQ(verdict.peers.size(), 2U);
+    EXPECT_EQ(verdict.peers[0].process.pid, 10107U);
+    EXPECT_EQ(verdict.peers[0].fd, 33U);
+    EXPECT_EQ(verdict.peers[0].inode, inode);
+    EXPECT_EQ(verdict.peers[1].inode, half);
+}
+
+TEST(UnixSockets, a_decoy_does_not_get_the_name) {
+    NodeStory story;
+    story.process(900, R::unknown, "containerd").role_doubt =
+        "is named containerd, but its executable holds no such program";
+    story.listen_unix("/run/containerd/containerd.sock", 900);
+    const Judgement judgement = story.judge();
+    EXPECT_EQ(summary(at(judgement, "/run/containerd/containerd.sock")), "unknown  low");
+    EXPECT_NE(finding(judgement, "PRT-05"), nullptr);
+}
+
+}  // namespace
+}  // namespace hopscope::chain::test
