@@ -31,10 +31,16 @@ std::uint64_t socket_inode(std::string_view target) {
 
 }  // namespace
 
-Walk walk_descriptors(int proc, std::uint32_t pid, std::vector<HeldSocket>& out) {
+Walk walk_descriptors(int proc, std::uint32_t pid, std::vector<HeldSocket>& out, std::uint64_t& count) {
     out.clear();
     const int directory = ::openat(proc, ProcPath(pid, "fd").text(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0) return errno == EACCES || errno == EPERM ? Walk::denied : Walk::gone;
+    if (directory < 0) {
+        const bool denied = errno == EACCES || errno == EPERM;
+        count = count_descriptors(proc, pid);
+        return denied ? Walk::denied : Walk::gone;
+    }
+    struct stat status {};
+    count = ::fstat(directory, &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
     Walk walk = Walk::whole;
     std::size_t looked_at = 0;
     // getdents64 itself: readdir(3) would allocate 32 KiB for each process.
@@ -61,6 +67,8 @@ Walk walk_descriptors(int proc, std::uint32_t pid, std::vector<HeldSocket>& out)
             std::from_chars(name, name + std::strlen(name), fd);
             out.push_back({inode, fd});
         }
+        // All that were counted: the call that would say so again is spared. One opened meanwhile changes the count.
+        if (count != 0 && looked_at == count) break;
     }
     ::close(directory);
     return walk;

@@ -16,8 +16,8 @@ struct HeldSocket {
 enum class Walk : std::uint8_t { none, whole, denied, gone };
 
 // Replaces `out`. `proc` is a descriptor of the /proc directory. denied: EACCES or EPERM, at the directory or its
-// links.
-Walk walk_descriptors(int proc, std::uint32_t pid, std::vector<HeldSocket>& out);
+// links. `count`: as count_descriptors() told before the first was looked at.
+Walk walk_descriptors(int proc, std::uint32_t pid, std::vector<HeldSocket>& out, std::uint64_t& count);
 
 // How many descriptors the process has open (st_size of /proc/PID/fd, Linux 6.2), readable by anybody; 0: not told.
 std::uint64_t count_descriptors(int proc, std::uint32_t pid);

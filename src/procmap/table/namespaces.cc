@@ -59,8 +59,10 @@ bool take_all_text(const HostRoot& root, const std::string& folder, std::uint64_
 void take_here(const HostRoot& root, const std::string& folder, std::uint64_t inode, bool udp, NamespaceSockets& out) {
     SockDiag diag;
     diag.name_namespace(inode);
+    const bool all_tcp = diag.tcp(out.sockets) == 0;
+    out.used_netlink |= all_tcp;
     for (const Source& source : kSources) {
-        if (!udp && source.protocol != IPPROTO_TCP) continue;
+        if (source.protocol == IPPROTO_TCP ? all_tcp : !udp) continue;
         if (diag.inet(source.family, source.protocol, out.sockets) == 0)
             out.used_netlink = true;
         else

@@ -23,9 +23,10 @@ struct NetNamespace {
 struct NamespaceSockets {
     std::vector<Socket> sockets;
     bool used_netlink = false, used_text = false;
-    std::uint64_t not_entered = 0;  // namespaces of which only the text files were read
-    std::uint64_t not_read = 0;     // … of which nothing was read
-    bool peers_unknown = false;     // unix sockets came from text
+    std::uint64_t not_entered = 0;          // namespaces of which only the text files were read
+    std::uint64_t not_read = 0;             // … of which nothing was read
+    std::uint64_t processes_elsewhere = 0;  // processes whose namespace could not be asked
+    bool peers_unknown = false;             // unix sockets came from text
     std::vector<std::string> limits;
 };
 

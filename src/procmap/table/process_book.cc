@@ -72,12 +72,33 @@ Status ProcessBook::refresh(bool everything) {
     return Done{};
 }
 
+void ProcessBook::ask_namespace(ProcessFacts& facts) {
+    facts.namespace_asked = true;
+    facts.process.net_namespace = read_namespace(proc_, facts.process.id.pid, "ns/net", &facts.namespace_denied);
+}
+
+void ProcessBook::settle_namespaces(std::uint64_t own, const std::vector<std::uint64_t>& own_inodes) {
+    for (KnownProcess& known : processes_) {
+        ProcessFacts& facts = known.facts;
+        if (facts.is_kernel_thread || facts.namespace_asked) continue;
+        if (facts.process.net_namespace != 0 && known.walked_round != round_) continue;  // the same sockets as before
+        const bool all_ours =
+            !known.held.empty() && std::all_of(known.held.begin(), known.held.end(), [&](const HeldSocket& socket) {
+                return std::binary_search(own_inodes.begin(), own_inodes.end(), socket.inode);
+            });
+        if (all_ours)
+            facts.process.net_namespace = own;
+        else
+            ask_namespace(facts);
+    }
+}
+
 bool ProcessBook::read_facts(std::uint32_t pid, ProcessFacts& out) {
     if (!read_process(proc_, pid, !root_->is_live(), out)) return false;
     programs_.judge(out);
-    // Of the node's parts and of containers only: reading it for all would cost as much as their names.
-    if (out.process.role != ProcessRole::unknown || !root_->is_live())
-        out.process.pid_namespace = read_namespace(proc_, pid, "ns/pid");
+    if (out.process.role == ProcessRole::unknown && out.process.role_doubt.empty() && root_->is_live()) return true;
+    ask_namespace(out);
+    out.process.pid_namespace = read_namespace(proc_, pid, "ns/pid");
     return true;
 }
 
@@ -123,9 +144,8 @@ void ProcessBook::walk(bool everything) {
         const bool changed = process.walk == Walk::none || process.descriptors_now != process.descriptors;
         if (!everything && !changed) continue;
         const std::uint32_t pid = process.facts.process.id.pid;
-        // Counted before: a descriptor that is opened meanwhile makes the next look walk again.
-        process.descriptors = process.descriptors_now = count_descriptors(proc_, pid);
-        process.walk = walk_descriptors(proc_, pid, process.held);
+        process.walk = walk_descriptors(proc_, pid, process.held, process.descriptors);
+        process.descriptors_now = process.descriptors;
         process.walked_round = round_;
     }
 }

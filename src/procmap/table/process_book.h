@@ -36,6 +36,11 @@ public:
     Status refresh(bool everything);
     // Descriptors of the processes whose number of descriptors changed. `everything`: of all not walked in this look.
     void walk(bool everything);
+    // Network namespaces that are not known yet. A process whose sockets are all among `own_inodes` (sorted; those of
+    // our own namespace `own`) is taken to be in ours: the link of its namespace costs as much as the rest of its /proc
+    // files by half. Wrong of one that went elsewhere and holds no socket there. Processes of containers and of the
+    // node's parts are always asked.
+    void settle_namespaces(std::uint64_t own, const std::vector<std::uint64_t>& own_inodes);
     // Asks the number of descriptors of processes without sockets too: somewhere a socket was opened.
     void recount();
 
@@ -44,6 +49,7 @@ public:
     [[nodiscard]] bool is_cut() const { return cut_; }  // there were more than limits::kProcessesMax
 
 private:
+    void ask_namespace(ProcessFacts& facts);
     bool read_facts(std::uint32_t pid, ProcessFacts& out);
     void take_pid(std::uint32_t pid, KnownProcess* before, bool everything, std::vector<KnownProcess>& out);
 

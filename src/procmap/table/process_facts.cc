@@ -143,7 +143,6 @@ bool read_process(int proc, std::uint32_t pid, bool owner_from_status, ProcessFa
         process.pod_uid = Untrusted(names.pod_uid);
         out.is_monitor = names.is_monitor;
     }
-    process.net_namespace = read_namespace(proc, pid, "ns/net", &out.namespace_denied);
     return true;
 }
 

@@ -1,4 +1,4 @@
-// What /proc/PID tells of one process: stat, owner, executable, arguments, control group, namespaces.
+// What /proc/PID tells of one process: stat, owner, executable, arguments, control group; its namespaces apart.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +9,11 @@
 namespace hopscope::procmap {
 
 struct ProcessFacts {
-    Process process;  // without role
+    Process process;  // without role and namespaces
     bool is_kernel_thread = false;
-    bool is_monitor = false;  // its cgroup is that of conmon
-    bool exe_denied = false;  // the executable may not be looked at
-    bool namespace_denied = false;
+    bool is_monitor = false;                                 // its cgroup is that of conmon
+    bool exe_denied = false;                                 // the executable may not be looked at
+    bool namespace_asked = false, namespace_denied = false;  // of the network
 };
 
 // False: it is gone. `proc` is a descriptor of the /proc directory. `owner_from_status`: the owner of the directory

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -38,6 +39,11 @@ std::string count_of(std::uint64_t part, std::uint64_t all, const char* what) {
     return std::to_string(part) + " of " + std::to_string(all) + " " + what;
 }
 
+std::vector<Held>::const_iterator first_of(const std::vector<Held>& held, std::uint64_t inode) {
+    return std::lower_bound(held.begin(), held.end(), inode,
+                            [](const Held& one, std::uint64_t wanted) { return one.inode < wanted; });
+}
+
 // What the scanner knows of a socket and the kernel's other answer does not.
 void complete(Socket& socket, Socket& scanned) {
     if (socket.unix_local.path.empty()) socket.unix_local.path = std::move(scanned.unix_local.path);
@@ -61,23 +67,32 @@ struct TableReader::State {
     std::unordered_set<std::uint64_t> ownerless;
 
     Result<SocketTable> read();
-    void read_sockets(NamespaceSockets& out);
-    std::vector<Held> owners_by_walk(const std::vector<Socket>& sockets, bool everything);
+    // Of this read: namespaces whose sockets were asked for, and the inodes of our own.
+    std::set<std::uint64_t> entered;
+    std::vector<std::uint64_t> own_inodes;
+    std::uint64_t own = 0;
+
+    void read_own(NamespaceSockets& out);
+    void read_others(NamespaceSockets& out);
+    void read_foreign_root(NamespaceSockets& out);
+    std::vector<Held> read_all(bool everything, NamespaceSockets& out);
+    std::map<std::uint64_t, NetNamespace> namespaces_of_processes(std::uint64_t& unknown);
+    bool misses_owner(const std::vector<Socket>& sockets, const std::vector<Held>& held) const;
+    void remember_ownerless(const std::vector<Socket>& sockets, const std::vector<Held>& held);
     std::vector<Held> held_by_all();
     std::vector<Held> owners_by_scan(std::vector<Socket>& scanned, std::vector<Socket>& sockets);
     void prove_by_sockets(SocketTable& table);
     void tell_limits(SocketTable& table, const NamespaceSockets& spaces, bool scanned);
 };
 
-void TableReader::State::read_sockets(NamespaceSockets& out) {
-    const HostRoot& root = options.root;
+std::map<std::uint64_t, NetNamespace> TableReader::State::namespaces_of_processes(std::uint64_t& unknown) {
     std::map<std::uint64_t, NetNamespace> spaces;
-    std::uint64_t without_namespace = 0;
+    unknown = 0;
     for (const KnownProcess& known : book.processes()) {
         if (known.facts.is_kernel_thread) continue;
         const Process& process = known.facts.process;
-        if (process.net_namespace == 0 && root.is_live()) {
-            without_namespace += known.facts.namespace_denied ? 1 : 0;
+        if (process.net_namespace == 0 && options.root.is_live()) {
+            unknown += known.facts.namespace_denied ? 1 : 0;
             continue;
         }
         if (spaces.size() >= limits::kNetNamespacesMax && !spaces.contains(process.net_namespace)) continue;
@@ -85,25 +100,38 @@ void TableReader::State::read_sockets(NamespaceSockets& out) {
         space.inode = process.net_namespace;
         if (space.pids.size() < kPidsPerNamespace) space.pids.push_back(process.id.pid);
     }
-    if (!root.is_live()) {
-        // The namespace of the first process is the node's own.
-        const std::uint64_t first = book.processes().empty() ? 0 : book.processes().front().facts.process.net_namespace;
-        if (spaces.empty()) spaces[first];
-        for (const auto& [inode, space] : spaces)
-            if (options.all_net_namespaces || inode == first)
-                read_text_namespace(root, space, inode == first, options.udp, out);
-        return;
-    }
-    const std::uint64_t own = own_net_namespace();
-    read_own_namespace(root, own, options.netlink, options.udp, out);
+    return spaces;
+}
+
+void TableReader::State::read_own(NamespaceSockets& out) {
+    own = own_net_namespace();
+    entered = {own};
+    read_own_namespace(options.root, own, options.netlink, options.udp, out);
+    own_inodes.clear();
+    own_inodes.reserve(out.sockets.size());
+    for (const Socket& socket : out.sockets)
+        if (socket.inode != 0) own_inodes.push_back(socket.inode);
+    std::sort(own_inodes.begin(), own_inodes.end());
+}
+
+void TableReader::State::read_others(NamespaceSockets& out) {
+    book.settle_namespaces(own, own_inodes);
     if (!options.all_net_namespaces) return;
-    spaces.erase(own);
     std::vector<NetNamespace> others;
-    for (auto& [inode, space] : spaces) others.push_back(std::move(space));
-    read_other_namespaces(root, others, options.netlink, options.udp, out);
-    if (without_namespace > 0)
-        out.limits.push_back("the network namespaces of " + std::to_string(without_namespace) +
-                             " processes are unknown, and with them the sockets there: need CAP_SYS_PTRACE");
+    for (auto& [inode, space] : namespaces_of_processes(out.processes_elsewhere))
+        if (entered.insert(inode).second) others.push_back(std::move(space));
+    read_other_namespaces(options.root, others, options.netlink, options.udp, out);
+}
+
+void TableReader::State::read_foreign_root(NamespaceSockets& out) {
+    std::uint64_t unknown = 0;
+    std::map<std::uint64_t, NetNamespace> spaces = namespaces_of_processes(unknown);
+    // The namespace of the first process is the node's own.
+    const std::uint64_t first = book.processes().empty() ? 0 : book.processes().front().facts.process.net_namespace;
+    if (spaces.empty()) spaces[first];
+    for (const auto& [inode, space] : spaces)
+        if (options.all_net_namespaces || inode == first)
+            read_text_namespace(options.root, space, inode == first, options.udp, out);
 }
 
 std::vector<Held> TableReader::State::held_by_all() {
@@ -114,40 +142,44 @@ std::vector<Held> TableReader::State::held_by_all() {
     return held;
 }
 
-std::vector<Held> TableReader::State::owners_by_walk(const std::vector<Socket>& sockets, bool everything) {
-    book.walk(everything);
-    std::vector<Held> held = held_by_all();
-    const auto unknown = [&] {
-        return std::any_of(sockets.begin(), sockets.end(), [&](const Socket& socket) {
-            if (socket.inode == 0 || ownerless.contains(socket.inode)) return false;
-            const auto found = std::lower_bound(held.begin(), held.end(), socket.inode,
-                                                [](const Held& one, std::uint64_t inode) { return one.inode < inode; });
-            return found == held.end() || found->inode != socket.inode;
-        });
+bool TableReader::State::misses_owner(const std::vector<Socket>& sockets, const std::vector<Held>& held) const {
+    return std::any_of(sockets.begin(), sockets.end(), [&](const Socket& socket) {
+        if (socket.inode == 0 || ownerless.contains(socket.inode)) return false;
+        const auto found = first_of(held, socket.inode);
+        return found == held.end() || found->inode != socket.inode;
+    });
+}
+
+void TableReader::State::remember_ownerless(const std::vector<Socket>& sockets, const std::vector<Held>& held) {
+    ownerless.clear();
+    for (const Socket& socket : sockets) {
+        if (socket.inode == 0) continue;
+        const auto found = first_of(held, socket.inode);
+        if (found == held.end() || found->inode != socket.inode) ownerless.insert(socket.inode);
+    }
+}
+
+// Sockets first, then the descriptors: what was open at the first look and still is has its owner. Which namespaces
+// there are shows in the descriptors, so those of the others come last.
+std::vector<Held> TableReader::State::read_all(bool everything, NamespaceSockets& out) {
+    if (options.root.is_live())
+        read_own(out);
+    else
+        read_foreign_root(out);
+    const auto look = [&](bool all) {
+        book.walk(all);
+        if (options.root.is_live()) read_others(out);
+        return held_by_all();
     };
-    if (!everything && unknown()) {
+    everything = everything || !options.root.is_live();
+    std::vector<Held> held = look(everything);
+    if (!everything && misses_owner(out.sockets, held)) {
         book.recount();
-        book.walk(false);
-        held = held_by_all();
-        if (unknown()) {
-            book.walk(true);
-            held = held_by_all();
-            everything = true;
-        }
+        held = look(false);
+        everything = misses_owner(out.sockets, held);
+        if (everything) held = look(true);
     }
-    if (everything) {
-        ownerless.clear();
-        auto at = held.begin();
-        std::vector<std::uint64_t> inodes;
-        inodes.reserve(sockets.size());
-        for (const Socket& socket : sockets)
-            if (socket.inode != 0) inodes.push_back(socket.inode);
-        std::sort(inodes.begin(), inodes.end());
-        for (const std::uint64_t inode : inodes) {
-            while (at != held.end() && at->inode < inode) ++at;
-            if (at == held.end() || at->inode != inode) ownerless.insert(inode);
-        }
-    }
+    if (everything) remember_ownerless(out.sockets, held);
     return held;
 }
 
@@ -224,6 +256,9 @@ void TableReader::State::tell_limits(SocketTable& table, const NamespaceSockets&
     if (spaces.not_read > 0)
         table.limits.push_back("the sockets of " + std::to_string(spaces.not_read) +
                                " network namespaces cannot be read: need CAP_SYS_ADMIN");
+    if (spaces.processes_elsewhere > 0)
+        table.limits.push_back("the network namespaces of " + std::to_string(spaces.processes_elsewhere) +
+                               " processes are unknown, and with them the sockets there: need CAP_SYS_PTRACE");
     if (spaces.peers_unknown && spaces.not_entered == 0)
         table.limits.emplace_back(
             "the peers of unix sockets are unknown: /proc/net/unix does not tell them, the kernel module unix_diag "
@@ -252,18 +287,22 @@ Result<SocketTable> TableReader::State::read() {
     }
     Status listed = book.refresh(everything);
     NamespaceSockets spaces;
-    read_sockets(spaces);
+    std::vector<Held> held;
+    if (use_scan) {
+        read_own(spaces);
+        read_others(spaces);
+    } else {
+        held = read_all(everything, spaces);
+    }
     if (!listed) {
         if (spaces.sockets.empty() && scanned.empty()) return unexpected(std::move(listed.error()));
         table.limits.push_back("no process can be named: cannot list /proc (" + listed.error().why + ")");
     }
     table.sockets = std::move(spaces.sockets);
-    const std::vector<Held> held =
-        use_scan ? owners_by_scan(scanned, table.sockets) : owners_by_walk(table.sockets, everything);
+    if (use_scan) held = owners_by_scan(scanned, table.sockets);
     for (Socket& socket : table.sockets) {
         if (socket.inode == 0) continue;
-        auto at = std::lower_bound(held.begin(), held.end(), socket.inode,
-                                   [](const Held& one, std::uint64_t inode) { return one.inode < inode; });
+        auto at = first_of(held, socket.inode);
         for (; at != held.end() && at->inode == socket.inode; ++at) socket.owners.push_back(at->owner);
     }
     table.processes.reserve(book.processes().size());

@@ -19,8 +19,9 @@
 namespace hopscope::procmap {
 namespace {
 
-constexpr std::size_t kAnswerBytes = 64 * 1024;  // the kernel fills up to 32 KiB of one read; more costs nothing
-constexpr int kAttemptsMax = 3;                  // of a dump that sockets changed under
+constexpr std::size_t kAnswerBytes = 64 * 1024;      // the kernel fills up to 32 KiB of one read; more costs nothing
+constexpr std::size_t kSocketsReserved = 16 * 1024;  // only address space until used; spares copies while it grows
+constexpr int kAttemptsMax = 3;                      // of a dump that sockets changed under
 
 struct Taking {
     std::vector<Socket>* out;
@@ -145,17 +146,17 @@ SockDiag::~SockDiag() {
     if (socket_ != nullptr) mnl_socket_close(socket_);
 }
 
-int SockDiag::dump(const void* request, std::size_t size, int (*take)(const nlmsghdr*, void*),
-                   std::vector<Socket>& out) {
+int SockDiag::dump(std::uint16_t type, Transport transport, const void* request, std::size_t size,
+                   int (*take)(const nlmsghdr*, void*), std::vector<Socket>& out) {
     if (open_error_ != 0) return open_error_;
     alignas(nlmsghdr) std::array<char, 256> message{};
     nlmsghdr* header = mnl_nlmsg_put_header(message.data());
-    header->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+    header->nlmsg_type = type;
     header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
     std::memcpy(mnl_nlmsg_put_extra_header(header, size), request, size);
     const std::size_t before = out.size();
-    const auto* inet_request = static_cast<const inet_diag_req_v2*>(request);
-    Taking taking{&out, net_namespace_, inet_request->sdiag_protocol == IPPROTO_UDP ? Transport::udp : Transport::tcp};
+    if (before == 0) out.reserve(kSocketsReserved);
+    Taking taking{&out, net_namespace_, transport};
     int error = 0;
     for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
         header->nlmsg_seq = ++sequence_;
@@ -184,7 +185,14 @@ int SockDiag::inet(int family, int protocol, std::vector<Socket>& out) {
     request.sdiag_family = static_cast<std::uint8_t>(family);
     request.sdiag_protocol = static_cast<std::uint8_t>(protocol);
     request.idiag_states = ~0U;
-    return dump(&request, sizeof request, take_inet, out);
+    return dump(SOCK_DIAG_BY_FAMILY, protocol == IPPROTO_UDP ? Transport::udp : Transport::tcp, &request,
+                sizeof request, take_inet, out);
+}
+
+int SockDiag::tcp(std::vector<Socket>& out) {
+    inet_diag_req request{};  // its family is not looked at: all are told
+    request.idiag_states = ~0U;
+    return dump(TCPDIAG_GETSOCK, Transport::tcp, &request, sizeof request, take_inet, out);
 }
 
 int SockDiag::unix_sockets(std::vector<Socket>& out) {
@@ -192,7 +200,7 @@ int SockDiag::unix_sockets(std::vector<Socket>& out) {
     request.sdiag_family = AF_UNIX;
     request.udiag_states = ~0U;
     request.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN;
-    return dump(&request, sizeof request, take_unix, out);
+    return dump(SOCK_DIAG_BY_FAMILY, Transport::unix_stream, &request, sizeof request, take_unix, out);
 }
 
 }  // namespace hopscope::procmap

@@ -26,12 +26,16 @@ public:
 
     // Each appends to `out` and returns 0, or errno and appends nothing: ENOENT where the module is missing.
     int inet(int family, int protocol, std::vector<Socket>& out);  // AF_INET or AF_INET6, IPPROTO_TCP or IPPROTO_UDP
+    // TCP over IPv4 and IPv6 in one pass over the kernel's table, by the older form of the request (tcp_diag,
+    // Linux 2.6).
+    int tcp(std::vector<Socket>& out);
     int unix_sockets(std::vector<Socket>& out);
 
     void name_namespace(std::uint64_t inode) { net_namespace_ = inode; }
 
 private:
-    int dump(const void* request, std::size_t size, int (*take)(const nlmsghdr*, void*), std::vector<Socket>& out);
+    int dump(std::uint16_t type, Transport transport, const void* request, std::size_t size,
+             int (*take)(const nlmsghdr*, void*), std::vector<Socket>& out);
 
     mnl_socket* socket_ = nullptr;
     int open_error_ = 0;

@@ -32,6 +32,7 @@ public:
         EXPECT_EQ(::pipe(ready), 0);
         pid_ = ::fork();
         if (pid_ == 0) {
+            ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // should the test crash
             const char done = work() ? 'y' : 'n';
             if (::write(ready[1], &done, 1) != 1) ::_exit(1);
             while (true) ::pause();
@@ -327,7 +328,7 @@ TEST(Live, UnderChurn) {
     });
     const Fd steady = test::bound(SOCK_STREAM, 1);
     TableReader reader({});
-    for (int round = 0; round < 60; ++round) {
+    for (int round = 0; round < 15; ++round) {
         const auto table = reader.read();
         ASSERT_TRUE(table);
         const Socket* socket = by_inode(*table, steady.inode());
