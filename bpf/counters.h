@@ -9,7 +9,9 @@ struct {
     __type(value, __u64);
 } counters SEC(".maps");
 
-static __always_inline void count(__u32 which) {
+static __always_inline void count_by(__u32 which, __u64 more) {
     __u64 *value = bpf_map_lookup_elem(&counters, &which);
-    if (value) *value += 1;
+    if (value) *value += more;
 }
+
+static __always_inline void count(__u32 which) { count_by(which, 1); }

@@ -96,9 +96,29 @@ struct hs_exec_event {
     char arguments[HS_ARGUMENT_BYTES];  // each ends with a zero byte; the last may be cut
 };
 
+#define HS_TAP_CHUNK_BYTES 16384  // of one record; a power of two
+#define HS_TAP_CHUNKS 64          // of one buffer: 1 MiB
+#define HS_TAP_BUFFERS 16         // of one writev or sendmsg
+#define HS_TAP_PATH_BYTES 112     // HS_UNIX_PATH_BYTES, filled up with zero bytes
+
+// unix_tap.bpf.c: bytes that a process wrote on a watched unix socket; `bytes` bytes follow.
+struct hs_tap_record {
+    __u64 at_boot_ns;   // when the system call was entered
+    __u64 inode;        // of the socket written to
+    __u64 peer_inode;   // of the other end; 0: not accepted yet
+    __u64 offset;       // in the stream of this socket since it was first seen; goes on over what was lost
+    struct hs_owner writer;
+    __u32 peer_pid;     // who connected, or listened; 0: unknown
+    __u32 bytes;
+    __u8 by_server;     // the watched path is the writer's own
+    __u8 pad[7];
+};
+
 // Places in the maps `counters`, one 64-bit number per processor.
 enum hs_counter {
-    HS_COUNTER_LOST = 0,    // events for which the ring had no room
-    HS_COUNTER_EVENTS = 1,  // events written
-    HS_COUNTERS = 2,
+    HS_COUNTER_LOST = 0,        // events for which the ring had no room
+    HS_COUNTER_EVENTS = 1,      // events written
+    HS_COUNTER_LOST_BYTES = 2,  // unix_tap: bytes in the lost events
+    HS_COUNTER_BYTES = 3,       // unix_tap: bytes written on watched sockets, the lost ones included
+    HS_COUNTERS = 4,
 };

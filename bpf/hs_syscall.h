@@ -9,6 +9,15 @@ static __always_inline long number_of_syscall(void *regs) {
     return BPF_CORE_READ((struct pt_regs___arm64 *)regs, syscallno);
 }
 
+// Argument 0, 1 or 2 at sys_enter. `index` is a constant wherever this stands.
+static __always_inline __u64 argument_of_syscall(void *regs, const int index) {
+    if (bpf_core_field_exists(((struct pt_regs___x86 *)0)->orig_ax)) {
+        struct pt_regs___x86 *x86 = regs;
+        return index == 0 ? BPF_CORE_READ(x86, di) : index == 1 ? BPF_CORE_READ(x86, si) : BPF_CORE_READ(x86, dx);
+    }
+    return BPF_CORE_READ((struct pt_regs___arm64 *)regs, regs[index]);
+}
+
 // The socket behind a descriptor of the current process; 0: none.
 static __always_inline struct sock *sock_of_fd(__u32 fd) {
     struct task_struct *task = (struct task_struct *)bpf_get_current_task();

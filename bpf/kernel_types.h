@@ -35,10 +35,25 @@ enum bpf_func_id {
     BPF_FUNC_skc_to_unix_sock = 178,    // 5.16
 };
 
+enum { SOCK_STREAM = 1 };
 enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10 };
 enum { IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_MPTCP = 262 };
 enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_SYN_RECV = 3, TCP_FIN_WAIT1 = 4, TCP_CLOSE = 7, TCP_LAST_ACK = 9, TCP_LISTEN = 10 };
 enum { S_IFMT = 0170000, S_IFSOCK = 0140000 };
+
+// Structures of user memory: their shape is fixed, nothing is to be moved.
+struct iovec {
+    __u64 iov_base;
+    __u64 iov_len;
+};
+
+struct user_msghdr {
+    __u64 msg_name;
+    __u32 msg_namelen;
+    __u32 pad;
+    __u64 msg_iov;
+    __u64 msg_iovlen;
+};
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -199,6 +214,7 @@ struct sock {
     __u16 sk_protocol;
     __u32 sk_ack_backlog;
     __u32 sk_max_ack_backlog;
+    struct pid *sk_peer_pid;
     struct socket *sk_socket;
 };
 

@@ -154,6 +154,11 @@ inline constexpr std::uint32_t kLifeRingBytes = 1024 * 1024;      // socket even
 inline constexpr std::uint32_t kProcessRingBytes = 1024 * 1024;   // process events: 700 starts
 inline constexpr std::size_t kLifeConnectionsMax = 65'536;        // known at once in the book, 400 bytes each; the oldest goes first
 inline constexpr std::size_t kLifeListenersMax = 4096;         // looked through one by one
+inline constexpr std::uint32_t kTapRingBytes = 16 * 1024 * 1024;  // written bytes of unix sockets; a second at 16 MB/s
+inline constexpr std::size_t kTapPathsMax = 1024;                 // watched at once: a shim per pod
+inline constexpr std::uint32_t kTapHoldMs = 20;                   // records wait so long for earlier writes that return later
+inline constexpr std::size_t kTapHeldBytesMax = 64 * 1024 * 1024; // that wait together
+inline constexpr std::size_t kTapStreamsMax = 16'384;             // sockets whose place in the stream is known, 200 bytes each
 inline constexpr std::uint32_t kLifeWaitMs = 200;                 // an owner that is not known by then comes too late, or never
 
 // --- verdicts on listeners, and the graph

@@ -5,6 +5,7 @@
 #include "procmap/bpf/capabilities_bpf.h"
 #include "procmap/bpf/process_watcher.h"
 #include "procmap/bpf/scanner.h"
+#include "procmap/bpf/unix_tap.h"
 #include "procmap/bpf/watcher.h"
 
 namespace hopscope::procmap {
@@ -47,6 +48,21 @@ int ProcessWatcher::fd() const { return -1; }
 std::size_t ProcessWatcher::drain(const std::function<void(const ProcessEvent&)>&) { return 0; }
 std::uint64_t ProcessWatcher::lost() const { return 0; }
 std::uint64_t ProcessWatcher::events() const { return 0; }
+
+struct UnixTap::State {};
+UnixTap::UnixTap(std::unique_ptr<State> state) : state_(std::move(state)) {}
+UnixTap::~UnixTap() = default;
+Result<std::unique_ptr<UnixTap>> UnixTap::open(const std::vector<std::string>&, std::uint32_t) {
+    return left_out("cannot read unix sockets with");
+}
+Status UnixTap::watch(const std::string&) { return left_out("cannot read unix sockets with"); }
+int UnixTap::fd() const { return -1; }
+std::size_t UnixTap::drain(const std::function<void(const UnixWrite&)>&) { return 0; }
+std::size_t UnixTap::flush(const std::function<void(const UnixWrite&)>&) { return 0; }
+bool UnixTap::waits() const { return false; }
+std::uint64_t UnixTap::lost() const { return 0; }
+std::uint64_t UnixTap::lost_bytes() const { return 0; }
+std::uint64_t UnixTap::bytes() const { return 0; }
 
 BpfCapabilities check_bpf() {
     BpfCapabilities all{

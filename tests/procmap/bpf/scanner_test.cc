@@ -10,6 +10,7 @@
 #include <ctime>
 #include <fstream>
 #include <map>
+#include <set>
 #include <sstream>
 
 #include "sockets_of_a_test.h"
@@ -260,6 +261,8 @@ TEST_F(ScannerTest, agrees_with_proc_net) {
         keep.push_back(tcp_client(port_of(listener)));
         keep.push_back(accept_from(listener));
     }
+    std::set<std::uint64_t> ours;
+    for (const Fd& fd : keep) ours.insert(inode_of(fd));
     const auto sockets = scan();
     std::ifstream table("/proc/self/net/tcp");
     std::string line;
@@ -271,8 +274,7 @@ TEST_F(ScannerTest, agrees_with_proc_net) {
         std::uint64_t inode = 0;
         words >> slot >> local >> remote >> state >> queues >> timer >> retransmits >> uid >> timeout >> inode;
         const auto found = sockets.find(inode);
-        const bool ours = std::any_of(keep.begin(), keep.end(), [&](const Fd& fd) { return inode_of(fd) == inode; });
-        if (!ours) continue;
+        if (!ours.contains(inode)) continue;
         ++compared;
         ASSERT_NE(found, sockets.end()) << line;
         char text[64];
