@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <map>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "chain/node_index.h"
 #include "core/limits.h"
@@ -13,22 +15,12 @@ constexpr std::size_t kPathColumns = 100;
 
 std::string process_id(std::uint32_t pid) { return "p" + std::to_string(pid); }
 
-// The value of "-name VALUE" or "-name=VALUE".
-std::string_view argument(const hopscope::Process& process, std::string_view name) {
-    for (std::size_t i = 1; i < process.cmdline.size(); ++i) {
-        std::string_view word = process.cmdline[i].raw();
-        if (!word.starts_with('-')) continue;
-        while (word.starts_with('-')) word.remove_prefix(1);
-        if (word == name) return i + 1 < process.cmdline.size() ? std::string_view(process.cmdline[i + 1].raw()) : "";
-        if (word.size() > name.size() && word.starts_with(name) && word[name.size()] == '=')
-            return word.substr(name.size() + 1);
-    }
-    return {};
-}
-
 class Maker {
 public:
-    Maker(const Node& node, const Judgement& judgement, bool all) : index_(node), judgement_(judgement), all_(all) {}
+    Maker(const Node& node, const Judgement& judgement, bool all) : index_(node), judgement_(judgement), all_(all) {
+        for (const Socket& socket : node.table.sockets)
+            if (is_unix(socket.transport) && socket.inode != 0) unix_by_inode_.emplace(socket.inode, &socket);
+    }
 
     Graph make() {
         for (const hopscope::Process& process : index_.node().table.processes)
@@ -36,6 +28,7 @@ public:
         name_listeners();
         for (std::size_t i = 0; i < judgement_.verdicts.size(); ++i) add_listener(i);
         add_outgoing();
+        add_unix_pairs();
         add_shims();
         add_parents();
         return take();
@@ -109,11 +102,41 @@ private:
         return process && is_component(process->role);
     }
 
-    static std::string words_of(const Peer& peer, const Verdict& verdict) {
-        if (is_unix(verdict.transport)) return "unix, inode " + std::to_string(peer.inode);
+    std::string words_of(const Peer& peer, const Verdict& verdict) {
+        if (is_unix(verdict.transport)) {
+            shown_.insert(peer.inode);
+            const auto other = unix_by_inode_.find(peer.inode);
+            return unix_words(peer.inode, other == unix_by_inode_.end() ? 0 : other->second->unix_peer_inode);
+        }
         // Without the client's port equal connections become one edge.
         return (peer.from ? to_string(peer.from->address) : "") + " to :" + std::to_string(verdict.local.port) + ", " +
                peer.state;
+    }
+
+    static std::string unix_words(std::uint64_t inode, std::uint64_t peer) {
+        return "unix, inode " + std::to_string(inode) + (peer == 0 ? "" : " and " + std::to_string(peer));
+    }
+
+    // Connected unix sockets whose listener is not there: it was closed, or they are a pair that was passed on.
+    void add_unix_pairs() {
+        for (const Socket& socket : index_.node().table.sockets) {
+            if (!is_unix(socket.transport) || socket.state == SocketState::listen || socket.owners.empty()) continue;
+            const Socket* other = index_.other_end(socket);
+            if (!other || other->owners.empty() || shown_.contains(socket.inode) || shown_.contains(other->inode))
+                continue;
+            // One edge for both ends, from the client: the server's end carries the name.
+            if (std::pair(socket.unix_local.path.empty() ? 0 : 1, socket.inode) >
+                std::pair(other->unix_local.path.empty() ? 0 : 1, other->inode))
+                continue;
+            const hopscope::Process* from = index_.main_owner(socket);
+            const hopscope::Process* to = index_.main_owner(*other);
+            if (!from || !to || from->id.pid == to->id.pid) continue;
+            if (!all_ && !is_component(from->role) && !is_component(to->role)) continue;
+            add_process(from->id.pid);
+            add_process(to->id.pid);
+            add_edge(GraphEdge::Kind::connected, process_id(from->id.pid), process_id(to->id.pid),
+                     unix_words(socket.inode, other->inode), Grade::decoded);
+        }
     }
 
     std::string add_remote(const IpAddress& address) {
@@ -159,14 +182,14 @@ private:
         for (const hopscope::Process& process : index_.node().table.processes) {
             if (process.role != ProcessRole::containerd_shim) continue;
             add_process(process.id.pid);
-            const std::string address = normal_path(argument(process, "address"));
+            const std::string address = normal_path(argument_of(process, "address"));
             const auto server = by_path.find(address);
             if (!address.empty() && server != by_path.end()) {
                 add_process(server->second);
                 add_edge(GraphEdge::Kind::serves, process_id(server->second), process_id(process.id.pid),
                          "shim started with -address " + elide_middle(display(address), kPathColumns), Grade::decoded);
             }
-            if (const std::string_view id = argument(process, "id"); !id.empty())
+            if (const std::string_view id = argument_of(process, "id"); !id.empty())
                 by_shim_id.emplace(std::string(id), process.id.pid);
         }
         for (const hopscope::Process& process : index_.node().table.processes) {
@@ -231,6 +254,8 @@ private:
     std::map<std::string, GraphNode> nodes_;
     std::map<std::tuple<std::string, std::string, GraphEdge::Kind, std::string, Grade>, std::uint32_t> edges_;
     std::map<std::pair<std::uint64_t, std::uint16_t>, bool> served_;
+    std::unordered_map<std::uint64_t, const Socket*> unix_by_inode_;
+    std::unordered_set<std::uint64_t> shown_;  // clients' ends of unix connections that have their edge
 };
 
 }  // namespace

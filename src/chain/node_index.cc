@@ -60,6 +60,18 @@ Process short_form(const hopscope::Process& process) {
 
 bool is_component(ProcessRole role) { return role != ProcessRole::unknown && role != ProcessRole::in_container; }
 
+std::string_view argument_of(const hopscope::Process& process, std::string_view name) {
+    for (std::size_t i = 1; i < process.cmdline.size(); ++i) {
+        std::string_view word = process.cmdline[i].raw();
+        if (!word.starts_with('-')) continue;
+        while (word.starts_with('-')) word.remove_prefix(1);
+        if (word == name) return i + 1 < process.cmdline.size() ? std::string_view(process.cmdline[i + 1].raw()) : "";
+        if (word.size() > name.size() && word.starts_with(name) && word[name.size()] == '=')
+            return word.substr(name.size() + 1);
+    }
+    return {};
+}
+
 std::string_view base_name(std::string_view path) {
     const std::size_t slash = path.rfind('/');
     return slash == std::string_view::npos ? path : path.substr(slash + 1);

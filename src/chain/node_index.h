@@ -67,6 +67,9 @@ std::string name_of(const Process& process);
 Process short_form(const hopscope::Process& process);
 // A program of a Kubernetes node by itself, not a workload's.
 bool is_component(ProcessRole role);
+// The value of "-name VALUE", "--name VALUE" or "-name=VALUE" among a program's arguments; empty: none. May be a
+// secret: ask only for names whose values are none.
+std::string_view argument_of(const hopscope::Process& process, std::string_view name);
 // "k3s" of "/usr/local/bin/k3s".
 std::string_view base_name(std::string_view path);
 // One form for a path: without "unix://", "/var/run/" as "/run/".

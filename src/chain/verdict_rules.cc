@@ -223,6 +223,8 @@ constexpr SocketRule kSockets[] = {
      "events of the shims"},
     {"/run/docker/containerd/*debug.sock", "pprof", "containerd", R::containerd, "gRPC",
      "diagnostics of dockerd's private containerd"},
+    {"/run/docker/libcontainerd/*containerd.sock", "containerd-api", "containerd", R::containerd, "gRPC",
+     "dockerd's private containerd"},
     {"/run/docker/metrics.sock", "metrics", "dockerd", R::dockerd, "HTTP", "metrics for plugins"},
     {"/run/docker/libnetwork/*.sock", "docker-network", "dockerd", R::dockerd, "", "dockerd's network helpers"},
     {"/run/docker/swarm/*.sock", "docker-swarm", "dockerd", R::dockerd, "gRPC", "control of the swarm"},

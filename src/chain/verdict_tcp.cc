@@ -123,31 +123,19 @@ bool is_named(const hopscope::Process& process, std::string_view name) {
     return process.comm == name.substr(0, 15) || base_name(process.exe.raw()) == name;
 }
 
-// The value of "-name VALUE" or "-name=VALUE" among a program's arguments.
-std::string_view argument(const hopscope::Process& process, std::string_view name) {
-    for (std::size_t i = 1; i < process.cmdline.size(); ++i) {
-        std::string_view word = process.cmdline[i].raw();
-        while (word.starts_with('-')) word.remove_prefix(1);
-        if (word == name) return i + 1 < process.cmdline.size() ? std::string_view(process.cmdline[i + 1].raw()) : "";
-        if (word.size() > name.size() && word.starts_with(name) && word[name.size()] == '=')
-            return word.substr(name.size() + 1);
-    }
-    return {};
-}
-
 // docker-proxy is started for one published port, and its arguments say which.
 void draft_docker_proxy(Listener& listener) {
     const hopscope::Process& owner = *listener.owner;
     std::uint16_t port = 0;
-    const std::string_view text = argument(owner, "host-port");
+    const std::string_view text = argument_of(owner, "host-port");
     std::from_chars(text.data(), text.data() + text.size(), port);
     Draft draft{.role = "published-port", .component = "docker-proxy"};
     draft.proof.holder = holder_of(listener, true);
     draft.proof.behaviour = true;
     if (port != 0 && port == listener.socket->local.port) {
         draft.proof.config = true;
-        const std::string to = elide_end(display(argument(owner, "container-ip")), 45) + ":" +
-                               elide_end(display(argument(owner, "container-port")), 5);
+        const std::string to = elide_end(display(argument_of(owner, "container-ip")), 45) + ":" +
+                               elide_end(display(argument_of(owner, "container-port")), 5);
         draft.evidence.push_back(evidence(Grade::decoded, "config",
                                           "its arguments name this port and the container's " + to,
                                           "/proc/" + std::to_string(owner.id.pid) + "/cmdline"));

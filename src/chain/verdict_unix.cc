@@ -1,6 +1,7 @@
 // What a unix socket is: by the file that it made, its path, the settings that name it, and who answered there.
 #include <algorithm>
 
+#include "chain/sha256.h"
 #include "chain/verdict_draft.h"
 #include "chain/verdict_rules.h"
 #include "chain/verdict_settings.h"
@@ -151,12 +152,29 @@ void draft_from_rule(Listener& listener, const NodeIndex& index) {
     }
     draft.short_why = third_party ? "known by its path only" : "its usual path";
     draft.what = std::string(found->what);
-    if (!draft.what.empty())
-        draft.what.front() =
-            static_cast<char>(draft.what.front() >= 'a' && draft.what.front() <= 'z' ? draft.what.front() - 'a' + 'A'
-                                                                                     : draft.what.front());
     if (!draft.what.empty()) draft.what += found->protocol.empty() ? "." : ". " + std::string(found->protocol) + ".";
     draft_activated(listener, index, draft);
+    add_draft(listener.drafts, std::move(draft));
+}
+
+// containerd names a shim's socket by what it is for (1.3.10 and later, SocketAddress): the shim's own arguments hold
+// the same words.
+void draft_from_shim_name(Listener& listener) {
+    if (!listener.owner || listener.owner->role != ProcessRole::containerd_shim) return;
+    const std::string_view name = base_name(listener.socket->unix_local.path);
+    const std::string_view id = argument_of(*listener.owner, "id");
+    const std::string_view address = argument_of(*listener.owner, "address");
+    if (name.size() != 64 || id.empty() || address.empty()) return;
+    const std::string words =
+        std::string(address) + "/" + std::string(argument_of(*listener.owner, "namespace")) + "/" + std::string(id);
+    if (name != sha256_hex(words)) return;
+    Draft draft = draft_of(listener, "shim-socket", "containerd-shim", true);
+    draft.proof.config = true;
+    draft.evidence.push_back(evidence(
+        Grade::decoded, "config",
+        "its name is the SHA-256 of what the shim's arguments say: " + elide_middle(display(words), kPathColumns),
+        "/proc/" + std::to_string(listener.owner->id.pid) + "/cmdline"));
+    draft.short_why = "shim of " + display(id.substr(0, 12));
     add_draft(listener.drafts, std::move(draft));
 }
 
@@ -221,6 +239,7 @@ void turn_off_cri(Listener& listener, const NodeIndex& index) {
 void draft_from_path(Listener& listener, const NodeIndex& index) {
     find_file(listener, index.node());
     draft_from_own_settings(listener, index);
+    draft_from_shim_name(listener);
     draft_from_rule(listener, index);
     if (listener.owner && listener.owner->role == ProcessRole::containerd) turn_off_cri(listener, index);
     draft_from_others(listener, index);

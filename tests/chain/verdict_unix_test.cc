@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "chain/sha256.h"
 #include "node_story.h"
 
 namespace hopscope::chain::test {
@@ -129,6 +130,30 @@ TEST(UnixSockets, docker_sock_of_systemd_is_dockerds) {
     EXPECT_EQ(verdict.owners.at(1).process.pid, 1U);
     EXPECT_THAT(words(verdict, "behaviour"), HasSubstr("process 1 holds it too: socket activation by systemd"));
     EXPECT_THAT(verdict.who_can_reach, HasSubstr("root on this node"));
+}
+
+TEST(UnixSockets, sha256_is_that_of_the_standard) {
+    EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    EXPECT_EQ(sha256_hex(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    EXPECT_EQ(sha256_hex("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"),
+              "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+    EXPECT_EQ(sha256_hex(std::string(1'000'000, 'a')),
+              "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+TEST(UnixSockets, a_shims_socket_has_the_name_that_its_arguments_predict) {
+    NodeStory story;
+    const std::string id(64, 'a');
+    story.process(3001, R::containerd_shim, "containerd-shim", {},
+                  {"shim", "-namespace", "k8s.io", "-id", id, "-address", "/run/containerd/containerd.sock"});
+    const std::string path = "/run/containerd/s/" + sha256_hex("/run/containerd/containerd.sock/k8s.io/" + id);
+    story.listen_unix(path, 3001);
+    story.listen_unix("/run/containerd/s/" + std::string(64, '0'), 3001);
+    const Judgement judgement = story.judge();
+    EXPECT_EQ(summary(at(judgement, path)), "shim-socket containerd-shim certain");
+    EXPECT_THAT(words(at(judgement, path), "config"), HasSubstr("/run/containerd/containerd.sock/k8s.io/aaaa"));
+    EXPECT_EQ(at(judgement, path).short_why, "shim of aaaaaaaaaaaa");
+    EXPECT_EQ(at(judgement, "/run/containerd/s/" + std::string(64, '0')).confidence, "medium");
 }
 
 TEST(UnixSockets, peers_are_named_with_inode_and_fd) {
