@@ -31,6 +31,9 @@ po::options_description describe(const std::vector<OptionSpec>& options) {
         if (option.letter) names += std::string(",") + option.letter;
         if (option.value.empty()) {
             description.add_options()(names.c_str(), po::bool_switch());
+        } else if (!option.implied.empty()) {
+            const std::string implied(option.implied);
+            description.add_options()(names.c_str(), po::value<std::vector<std::string>>()->composing()->implicit_value({implied}, implied));
         } else {
             description.add_options()(names.c_str(), po::value<std::vector<std::string>>()->composing());
         }

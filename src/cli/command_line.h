@@ -26,6 +26,7 @@ struct OptionSpec {
     std::vector<std::string_view> choices;  // empty: anything
     bool list = false;                      // a comma-separated list of choices
     bool repeat = false;                    // may be given more than once
+    std::string_view implied;               // value when it stands alone; then a value needs '=': --watch, --watch=2
 };
 
 struct Invocation;

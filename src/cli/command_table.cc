@@ -1,5 +1,7 @@
 // Every command and option of hopscope: the one table behind parsing, help and completion.
 #include "cli/commands.h"
+#include "cli/live_options.h"
+#include "cli/node_reader.h"
 
 namespace hopscope::cli {
 namespace {
@@ -10,8 +12,60 @@ const std::vector<std::string_view> kWhen = {"auto", "always", "never"};
 const OptionSpec kTlsKeys{.name = "tls-keys", .value = "FILE", .text = "TLS key log (SSLKEYLOGFILE format) to decrypt with", .repeat = true};
 const OptionSpec kSession{.name = "session", .letter = 's', .value = "ID", .text = "the session, as analyze numbers it (s1)"};
 
+std::vector<OptionSpec> ports_options() {
+    std::vector<OptionSpec> options = {
+        {.name = "all", .text = "listeners of everybody, not only of node components"},
+        {.name = "tcp", .text = "only the kinds that are named: --tcp --udp --unix; else TCP and unix"},
+        {.name = "udp", .text = "UDP sockets"},
+        {.name = "unix", .text = "unix sockets"},
+        {.name = "no-unix", .text = "no unix sockets"},
+        {.name = "min-sure", .value = "LEVEL", .text = "only what is at least this sure", .fallback = "low",
+         .choices = {"low", "medium", "high", "certain"}},
+        {.name = "probe", .text = "ask loopback listeners harmless questions (one connection each, 1 s)"},
+        {.name = "with", .value = "FILE", .text = "a capture of this node: traffic counts as evidence", .repeat = true},
+        kTlsKeys,
+        {.name = "watch", .value = "SEC", .text = "go on: what opens and closes, and connections to what is asked for", .implied = "1"},
+        {.name = "no-header", .text = "rows only, for scripts"},
+    };
+    for (const OptionSpec& option : node_options()) options.push_back(option);
+    return options;
+}
+
+std::vector<OptionSpec> graph_options() {
+    std::vector<OptionSpec> options = {{.name = "all", .text = "every process with a socket that has a peer"}};
+    for (const OptionSpec& option : node_options()) options.push_back(option);
+    return options;
+}
+
+std::vector<OptionSpec> doctor_options() { return node_options(); }
+
+std::vector<OptionSpec> observe_options() {
+    std::vector<OptionSpec> options = live_option_specs();
+    options.push_back({.name = "count", .value = "N", .text = "end after N events"});
+    options.push_back(kTlsKeys);
+    options.push_back({.name = "strict", .text = "exit 6 when data was lost"});
+    return options;
+}
+
 std::vector<CommandSpec> make_commands() {
     return {
+        {.name = "ports", .group = "LOOK", .arguments = "[PORT|ADDR:PORT|PATH|PROCESS…]", .arguments_min = 0, .arguments_max = SIZE_MAX,
+         .summary = "every listening port and unix socket of the node's components, what it is and how sure that is",
+         .examples = {"hopscope ports", "hopscope ports --all -f 'reach == world'", "hopscope ports 35751 --watch"},
+         .options = ports_options(), .formats = {"text", "json", "ndjson"}, .run = run_ports},
+        {.name = "why", .group = "LOOK", .arguments = "PORT|ADDR:PORT|PATH|PROCESS…", .arguments_min = 1, .arguments_max = SIZE_MAX,
+         .summary = "why is this port open? Who has it, what for, who can reach it, and how that is known",
+         .examples = {"hopscope why 35751", "hopscope why 127.0.0.1:35751 -o json", "hopscope why /run/containerd/containerd.sock", "hopscope why kubelet"},
+         .options = ports_options(), .formats = {"text", "json", "ndjson"}, .run = run_ports},
+        {.name = "observe", .group = "LOOK", .summary = "sessions, streams and findings on this node while they happen, until ^C",
+         .examples = {"hopscope observe", "hopscope observe -o json | jq .", "hopscope observe -f 'op == exec' --for 10m"},
+         .options = observe_options(), .formats = {"text", "json", "otlp-json"}, .run = run_observe},
+        {.name = "graph", .group = "LOOK", .summary = "processes of the node and the sockets between them",
+         .examples = {"hopscope graph", "hopscope graph -o dot | dot -Tsvg > node.svg"},
+         .options = graph_options(), .formats = {"text", "dot", "mermaid", "json"}, .run = run_graph},
+        {.name = "doctor", .group = "HELP", .arguments = "[CODE…]", .arguments_min = 0, .arguments_max = SIZE_MAX,
+         .summary = "what works here, what does not, what is lost by it and how to get it; or what a code means",
+         .examples = {"hopscope doctor", "hopscope doctor CAP-03"}, .options = doctor_options(), .formats = {"text", "json"}, .run = run_doctor},
         {.name = "analyze", .group = "OFFLINE", .arguments = "FILE…", .arguments_min = 1, .arguments_max = SIZE_MAX,
          .summary = "report on capture files: sessions, streams, findings; no privileges needed",
          .examples = {"hopscope analyze node.pcap", "tcpdump -i lo -w - | hopscope analyze -", "hopscope analyze node.pcap -o json --fail-on warning"},
@@ -61,7 +115,7 @@ std::vector<CommandSpec> make_commands() {
          .examples = {"hopscope mask node.pcap node-masked.pcap"},
          .options = {{.name = "force", .text = "write over an existing file"}},
          .formats = {}, .run = run_mask},
-        {.name = "schema", .group = "HELP", .arguments = "[report|event|fields]", .arguments_min = 0, .arguments_max = 1,
+        {.name = "schema", .group = "HELP", .arguments = "[report|event|fields|ports|watch|graph|doctor|otel]", .arguments_min = 0, .arguments_max = 1,
          .summary = "JSON Schema of the output, or the list of fields to filter by",
          .examples = {"hopscope schema event", "hopscope schema fields"}, .options = {}, .formats = {}, .run = run_schema},
         {.name = "completion", .group = "HELP", .arguments = "bash|zsh", .arguments_min = 1, .arguments_max = 1,
@@ -87,6 +141,7 @@ const std::vector<OptionSpec>& global_options() {
         {.name = "show-payload", .text = "same as --reveal payload"},
         {.name = "color", .value = "WHEN", .text = "colours; NO_COLOR is obeyed", .fallback = "auto", .choices = kWhen},
         {.name = "ascii", .text = "no characters beyond ASCII"},
+        {.name = "host-root", .value = "DIR", .text = "where the host's files are; default: /host in a container that has it, else /"},
         {.name = "mem", .value = "SIZE", .text = "bound for what is kept in memory", .fallback = "256MiB"},
         {.name = "progress", .value = "WHEN", .text = "progress on stderr", .fallback = "auto", .choices = kWhen},
         {.name = "quiet", .letter = 'q', .text = "no notes on stderr"},

@@ -111,7 +111,7 @@ int run_complete(const Invocation& invocation) {
     } else if (command->name == "completion") {
         candidates = {"bash", "zsh"};
     } else if (command->name == "schema") {
-        candidates = {"report", "event", "fields"};
+        candidates = {"report", "event", "fields", "ports", "watch", "graph", "doctor", "otel"};
     } else if (!command->arguments.empty()) {
         std::puts(":files");
         return kDone;

@@ -1,6 +1,7 @@
 // Help pages: built from the table of commands; the topics are written here.
 #include <cstdio>
 
+#include "cli/codes.h"
 #include "cli/commands.h"
 #include "cli/report_error.h"
 #include "core/untrusted.h"
@@ -17,7 +18,11 @@ std::string padded(std::string text, std::size_t columns) {
 std::string option_line(const OptionSpec& option) {
     std::string names = option.letter ? std::string("-") + option.letter + ", " : "    ";
     names += "--" + std::string(option.name);
-    if (!option.value.empty()) names += " " + std::string(option.value);
+    if (!option.implied.empty()) {
+        names += "[=" + std::string(option.value) + "]";
+    } else if (!option.value.empty()) {
+        names += " " + std::string(option.value);
+    }
     std::string line = "  " + padded(names, 24) + " " + std::string(option.text);
     if (!option.fallback.empty()) line += " [" + std::string(option.fallback) + "]";
     if (!option.choices.empty() && option.choices.size() <= 8) {
@@ -64,7 +69,7 @@ A capture file itself holds everything: pass on 'hopscope mask IN OUT' instead.
 constexpr std::string_view kExitTopic = R"(0    done
 1    failed while running
 2    usage: the command line, a filter or the configuration is wrong
-3    nothing matched: no session with that name, a filter without a hit
+3    nothing matched: nothing listens there, no session with that name, a filter without a hit
 4    a privilege or a kernel feature is missing
 5    input unreadable or not a capture (a cut file is reported and gives 0; 5 with --strict)
 6    data was lost (only with --strict)
@@ -80,50 +85,6 @@ constexpr std::string_view kHopsTopic = R"(A kubectl exec, attach or port-forwar
 How a claim is known:  ● decoded: the bytes say so   ◐ seen: encrypted or cut, sizes and times only
                        ○ inferred: follows from something else
 )";
-
-struct CodePage {
-    std::string_view code, text;
-};
-
-constexpr CodePage kCodes[] = {
-    {"CAP-10", "A capture file cannot be opened or read. Check the name and the permission."},
-    {"CAP-11", "A capture file is cut off inside a record. What came before is reported; capture again, or stop tcpdump with ^C."},
-    {"CAP-12", "The input is no capture file. hopscope reads pcap and pcapng, plain, gzip or zstd."},
-    {"CAP-13", "A record's length cannot be right. It is skipped; reading goes on where the next record is plausible."},
-    {"CAP-14", "Packets of a link type that hopscope does not know are skipped."},
-    {"CAP-15", "A pcapng block of unknown type is skipped."},
-    {"CAP-16", "The index of a recorded socket promises what its files do not hold."},
-    {"CFG-01", "The configuration file is wrong: hopscope help config."},
-    {"CHN-01", "No chain: the hops of one action were not captured together. Capture loopback and port 10250 at once."},
-    {"FLT-01", "The filter names a field that does not exist: hopscope schema fields."},
-    {"FLT-02", "A value in the filter has an unknown unit or form."},
-    {"FLT-03", "The filter's grammar is wrong; the caret shows where."},
-    {"NET-01", "Bytes are missing in the capture. Capture with a larger buffer (tcpdump -B 16384) and without -s."},
-    {"NET-02", "Retransmission or reordering on loopback: the node or the capture was overloaded."},
-    {"NET-03", "The capture begins inside a connection: its first messages are unknown, names are inferred."},
-    {"PF-01", "The pod refused a forwarded connection: nothing listens on that port in the pod."},
-    {"PF-02", "One refused port ended the whole port-forward: kubectl gives up all ports then."},
-    {"STR-01", "An exec ended without a status on its error stream: one side went away or was killed."},
-    {"STR-02", "The upgrade was accepted, but the client opened no streams; servers give up after 30 s."},
-    {"STR-03", "The client went away while the server's side stayed open: the process may still run."},
-    {"TLS-01", "No secret for this connection in the key log."},
-    {"TLS-02", "TLS without a key log: sizes and times only. --tls-keys FILE, or a pcapng with secrets, decrypts it."},
-    {"TLS-03", "The TLS handshake is not in the capture, so it cannot be decrypted."},
-    {"TLS-04", "The TLS cipher suite is not supported for decryption."},
-    {"TLS-05", "TLS records are missing in the capture; decryption could not go on."},
-    {"TLS-06", "The key does not decrypt this connection."},
-    {"TOK-01", "A streaming token was refused: unknown, used before (tokens are single use), or older than 60 s."},
-    {"TOK-02", "A streaming token was issued and never used."},
-    {"TTY-03", "Raw bytes are not written to a terminal: -O FILE, a pipe, or --force-tty."},
-    {"UPG-01", "The first attempt was refused and repeated with another protocol; normal for newer clients with older servers."},
-    {"UPG-02", "The upgrade was refused: protocol missing, not supported, or wrong method."},
-};
-
-std::string codes_topic() {
-    std::string out;
-    for (const CodePage& page : kCodes) out += padded(std::string(page.code), 8) + std::string(page.text) + "\n";
-    return out;
-}
 
 std::string options_topic() {
     std::string out = "Options of every command, before or after its name:\n\n";
@@ -153,7 +114,9 @@ std::string config_topic(const Invocation& invocation) {
 
 std::string overview_page() {
     std::string out =
-        "hopscope: who talks to whom in kubectl exec, attach and port-forward.\n\n"
+        "hopscope: who talks to whom in kubectl exec, attach and port-forward, on this node.\n\n"
+        "  hopscope why 35751                         why is this port open?\n"
+        "  hopscope ports                             every port and socket of the node's components\n"
         "  hopscope analyze node.pcap                 report on a capture, without root\n"
         "  hopscope analyze node.pcap -o json | jq .  the same for programs\n"
         "  hopscope chain node.pcap                   one exec hop by hop\n"
@@ -199,11 +162,9 @@ int run_help(const Invocation& invocation) {
     if (name == "secrets") page = kSecretsTopic;
     if (name == "exit-codes") page = kExitTopic;
     if (name == "hops") page = kHopsTopic;
-    if (name == "codes") page = codes_topic();
+    if (name == "codes") page = codes_list() + "\nOne of them: hopscope doctor CODE\n";
     if (name == "config") page = config_topic(invocation);
-    for (const CodePage& code : kCodes) {
-        if (name == code.code) page = std::string(code.code) + "  " + std::string(code.text) + "\n";
-    }
+    if (const CodePage* code = find_code(name)) page = code_page(*code);
     if (page.empty()) {
         report_error(Error{.doing = "there is no help on", .subject = name, .why = "",
                            .hint = "topics: options filter secrets exit-codes hops codes config; or a command's name", .code = "USE-01"});

@@ -32,7 +32,7 @@ void report_error(const Error& error) {
         hint = end == std::string_view::npos ? std::string_view{} : hint.substr(end + 1);
         first = false;
     }
-    if (!error.code.empty() && error.code != "USE-01") line("  more: hopscope help codes");
+    if (!error.code.empty() && error.code != "USE-01") line("  more: hopscope doctor " + error.code);
 }
 
 void report_note(std::string_view text, std::string_view code) {
@@ -43,6 +43,8 @@ void report_note(std::string_view text, std::string_view code) {
 int exit_code(const Error& error) {
     if (error.code.starts_with("USE-") || error.code.starts_with("FLT-") || error.code.starts_with("SEC-") || error.code.starts_with("CFG-"))
         return kUsage;
+    if (error.code == "CAP-05") return kUsage;
+    if (error.code == "CAP-01" || error.code.starts_with("BPF-")) return kNotPermitted;
     if (error.code == "CAP-10" || error.code == "CAP-12") return kUnreadable;
     return kFailed;
 }

@@ -11,7 +11,7 @@ int run_schema(const Invocation& invocation) {
     const std::string name = invocation.arguments.empty() ? "report" : invocation.arguments.front();
     exports::FdOutput out(STDOUT_FILENO, "standard output");
     if (!exports::write_schema(out, name)) {
-        report_error(Error{.doing = "there is no schema", .subject = name, .why = "", .hint = "report, event or fields", .code = "USE-01"});
+        report_error(Error{.doing = "there is no schema", .subject = name, .why = "", .hint = "report, event, fields, ports, watch, graph, doctor or otel", .code = "USE-01"});
         return kUsage;
     }
     return kDone;

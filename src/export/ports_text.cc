@@ -50,9 +50,14 @@ Table ports_table(const chain::Judgement& shown, const PortsTextOptions& options
                  {.title = title("PEERS"), .leaves = 2},
                  {.title = title("EXE"), .leaves = 1}});
     const Glyphs glyphs = options.style.glyphs;
+    // Addresses are never cut; a path of half the terminal loses its middle, so that the rest of the row has room.
+    const std::size_t path_columns =
+        options.style.columns == 0 ? kCellColumnsMax : std::max<std::size_t>(24, options.style.columns * 2 / 5);
     for (const Verdict& verdict : shown.verdicts) {
         const bool warned = !verdict.findings.empty();
-        table.row({Cell(listens_on(verdict, glyphs), warned ? Tone::look : Tone::heading), owner_words(verdict, glyphs),
+        std::string place = listens_on(verdict, glyphs);
+        if (!verdict.unix_path.empty()) place = elide_middle(place, path_columns, glyphs);
+        table.row({Cell(std::move(place), warned ? Tone::look : Tone::heading), owner_words(verdict, glyphs),
                    display(role_name(verdict.role), glyphs),
                    Cell(verdict.confidence, confidence_tone(verdict.confidence)), grouped(verdict.seen),
                    display(verdict.short_why, glyphs), peer_words(verdict, glyphs), exe_words(verdict, glyphs)});

@@ -1,0 +1,132 @@
+#include "cli/node_reader.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "cli/report_error.h"
+#include "core/untrusted.h"
+#include "procmap/bpf/scanner.h"
+
+namespace hopscope::cli {
+namespace {
+
+// Loading the eBPF iterator costs 20 to 70 ms, walking /proc/PID/fd about 0.1 ms per process (PERFORMANCE: 67 to 223 ms
+// for 1,100): for one picture of a small node the walk is done before the program is loaded.
+constexpr std::size_t kProcessesWorthLoading = 400;
+
+std::size_t count_processes(const procmap::HostRoot& root) {
+    const auto names = root.list("/proc");
+    if (!names) return 0;
+    return static_cast<std::size_t>(std::count_if(names->begin(), names->end(), [](const std::string& name) {
+        return !name.empty() && name.find_first_not_of("0123456789") == std::string::npos;
+    }));
+}
+
+// In a container that was given the host's files, they lie below /host (HOST_ROOT of other tools).
+std::string default_root() { return ::access("/host/proc/1", F_OK) == 0 ? "/host" : "/"; }
+
+}  // namespace
+
+std::vector<OptionSpec> node_options() {
+    return {
+        {.name = "netns",
+         .value = "WHICH",
+         .text = "network namespace: host, all, a pid, or a path",
+         .fallback = "host"},
+        {.name = "ebpf",
+         .value = "WHEN",
+         .text = "read sockets with eBPF: when it is quicker, never, or fail",
+         .fallback = "auto",
+         .choices = {"auto", "off", "require"}},
+    };
+}
+
+Status NodeReader::choose_namespace(const std::string& text) {
+    if (text == "all" || text == "host") {
+        which_ = text == "all" ? Namespaces::all : Namespaces::host;
+        return Done{};
+    }
+    std::uint32_t pid = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
+    const bool by_pid = error == std::errc{} && end == text.data() + text.size() && pid != 0;
+    const auto numbers = root_.stat(by_pid ? "/proc/" + text + "/ns/net" : text);
+    if (!numbers || numbers->inode == 0 || numbers->is_directory) {
+        return unexpected(Error{.doing = "no network namespace",
+                                .subject = text,
+                                .why = numbers ? "not a namespace" : display(numbers.error().why),
+                                .hint = "--netns all, host, a pid, or a path such as /run/netns/NAME",
+                                .code = "NOD-03"});
+    }
+    which_ = Namespaces::one;
+    namespace_ = numbers->inode;
+    return Done{};
+}
+
+Status NodeReader::open_scanner(const std::string& when, bool refreshed) {
+    if (when == "off") return Done{};
+    const bool required = when == "require";
+    if (!root_.is_live()) {
+        if (!required) return Done{};
+        return unexpected(Error{.doing = "cannot read sockets of",
+                                .subject = root_.directory(),
+                                .why = "eBPF sees the running kernel, not a copy of its files",
+                                .hint = "--ebpf auto",
+                                .code = "BPF-01"});
+    }
+    if (!required && !refreshed && count_processes(root_) < kProcessesWorthLoading) return Done{};
+    auto opened = procmap::Scanner::open();
+    if (opened) {
+        scanner_ = std::move(*opened);
+    } else if (required) {
+        return unexpected(opened.error());
+    }
+    return Done{};  // auto: netlink and /proc do it, and the table says how it was made
+}
+
+std::string host_directory(const Invocation& invocation) {
+    return invocation.given("host-root") ? invocation.text("host-root") : default_root();
+}
+
+Result<std::unique_ptr<NodeReader>> NodeReader::open(const Invocation& invocation, NodeRequest request) {
+    std::unique_ptr<NodeReader> reader(new NodeReader(procmap::HostRoot(host_directory(invocation))));
+    if (auto chosen = reader->choose_namespace(invocation.text("netns")); !chosen) return unexpected(chosen.error());
+    if (auto scanner = reader->open_scanner(invocation.text("ebpf"), request.refreshed); !scanner)
+        return unexpected(scanner.error());
+
+    // Ours is the host's namespace unless we run in a pod; then the others must be read to find the host's.
+    const auto own = reader->root_.stat("/proc/self/ns/net"), host = reader->root_.stat("/proc/1/ns/net");
+    const bool elsewhere = own && host && own->inode != host->inode;
+    procmap::ReaderOptions options{.root = reader->root_};
+    options.scanner = reader->scanner_.get();
+    options.all_net_namespaces = request.all_net_namespaces || reader->which_ != Namespaces::host || elsewhere;
+    procmap::SurveyOptions survey;
+    survey.ask_runtimes = request.ask_runtimes && reader->root_.is_live();
+    survey.probe = request.probe;
+    survey.probe_only = std::move(request.probe_only);
+    reader->survey_ = std::make_unique<procmap::Survey>(std::move(options), std::move(survey));
+    return reader;
+}
+
+Result<Node> NodeReader::take() { return survey_->take(); }
+
+bool NodeReader::shows_namespace(std::uint64_t net_namespace, const Node& node) const {
+    if (net_namespace == 0 || which_ == Namespaces::all) return true;
+    if (which_ == Namespaces::one) return net_namespace == namespace_;
+    return node.host_net_namespace == 0 || net_namespace == node.host_net_namespace;
+}
+
+std::vector<std::string> limits_of(const Node& node) {
+    std::vector<std::string> limits = node.table.limits;
+    for (const std::string& limit : node.limits)
+        if (std::find(limits.begin(), limits.end(), limit) == limits.end()) limits.push_back(limit);
+    return limits;
+}
+
+void report_limits(const Node& node) {
+    for (const std::string& limit : limits_of(node))
+        report_note(display(limit), limit.find("CAP_SYS_PTRACE") != std::string::npos ? "CAP-03" : "");
+}
+
+}  // namespace hopscope::cli

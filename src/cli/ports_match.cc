@@ -1,0 +1,252 @@
+#include "cli/ports_match.h"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include "core/untrusted.h"
+#include "export/ports_text.h"
+
+namespace hopscope::cli {
+
+using chain::Verdict;
+
+namespace {
+
+constexpr std::size_t kNearTold = 3;  // listeners that are offered instead
+
+Unexpected<Error> bad_query(std::string_view text, std::string why) {
+    return unexpected(Error{.doing = "",
+                            .subject = "",
+                            .why = "'" + display(text) + "' " + std::move(why),
+                            .hint = "hopscope why 35751, 127.0.0.1:35751, [::1]:35751, "
+                                    "/run/containerd/containerd.sock, kubelet or kubelet[5714]",
+                            .code = "USE-01"});
+}
+
+template <typename Number>
+std::optional<Number> number(std::string_view text) {
+    Number value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size() || text.empty()) return std::nullopt;
+    return value;
+}
+
+bool digits(std::string_view text) {
+    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+// "http://127.0.0.1:33821/exec/…" → "127.0.0.1:33821", "unix:///run/x.sock" → "/run/x.sock".
+std::string_view without_scheme(std::string_view text) {
+    const std::size_t scheme = text.find("://");
+    const bool relative = text.starts_with("//");  // cri-dockerd's URLs have no scheme
+    if (scheme == std::string_view::npos && !relative) return text;
+    if (text.starts_with("unix://")) return text.substr(7);
+    text.remove_prefix(relative ? 2 : scheme + 3);
+    return text.substr(0, text.find('/'));
+}
+
+// /var/run is a link to /run on every system of the last ten years; programs bind either name.
+std::string_view plain_path(std::string_view path) { return path.starts_with("/var/run/") ? path.substr(4) : path; }
+
+bool is_unix(const Verdict& verdict) {
+    return verdict.transport != Transport::tcp && verdict.transport != Transport::udp;
+}
+
+std::string_view base_name(std::string_view path) {
+    const std::size_t slash = path.rfind('/');
+    return slash == std::string_view::npos ? path : path.substr(slash + 1);
+}
+
+bool owned_by(const Verdict& verdict, std::string_view name, std::uint32_t pid) {
+    return std::any_of(verdict.owners.begin(), verdict.owners.end(), [&](const chain::Owner& owner) {
+        if (pid != 0 && owner.process.pid != pid) return false;
+        if (name.empty()) return true;
+        return owner.process.comm == name || base_name(owner.process.exe.raw()) == name || owner.process_role == name;
+    });
+}
+
+bool serves_address(const Verdict& verdict, const IpAddress& wanted) {
+    return verdict.local.address == wanted ||
+           (verdict.local.address.is_unspecified() && (!verdict.local.address.is_v4() || wanted.is_v4()));
+}
+
+std::string offer(const Verdict& verdict) {
+    const std::string owner = exports::owner_words(verdict, Glyphs::unicode);
+    return exports::listens_on(verdict, Glyphs::unicode) + (owner == "-" ? "" : " (" + owner + ")");
+}
+
+// Sockets whose file is the one that the path names, whatever they were called when they were bound.
+std::set<std::uint64_t> inodes_of_file(const PortQuery& query, const SocketTable& table) {
+    std::set<std::uint64_t> inodes;
+    if (query.kind != PortQuery::Kind::path || query.file_inode == 0) return inodes;
+    for (const Socket& socket : table.sockets)
+        if (socket.file_inode == query.file_inode && socket.file_device == query.file_device && socket.inode != 0)
+            inodes.insert(socket.inode);
+    return inodes;
+}
+
+bool matches(const PortQuery& query, const Verdict& verdict, const std::set<std::uint64_t>& inodes) {
+    switch (query.kind) {
+        case PortQuery::Kind::port: return !is_unix(verdict) && verdict.local.port == query.port;
+        case PortQuery::Kind::endpoint:
+            return !is_unix(verdict) && verdict.local.port == query.port && serves_address(verdict, *query.address);
+        case PortQuery::Kind::path:
+            if (!is_unix(verdict)) return false;
+            return inodes.contains(verdict.inode) ||
+                   (!verdict.unix_path.empty() && plain_path(verdict.unix_path) == plain_path(query.path));
+        case PortQuery::Kind::process: return owned_by(verdict, query.name, query.pid);
+    }
+    return false;
+}
+
+// Two ports are near when a digit or two may have been mistyped, or a number was swapped.
+unsigned distance(std::uint16_t a, std::uint16_t b) {
+    const std::string left = std::to_string(a), right = std::to_string(b);
+    if (left.size() != right.size()) return 10;
+    unsigned differ = 0;
+    for (std::size_t i = 0; i < left.size(); ++i) differ += left[i] != right[i] ? 1 : 0;
+    return differ;
+}
+
+}  // namespace
+
+Result<PortQuery> parse_query(std::string_view given) {
+    PortQuery query;
+    query.text = given;
+    const std::string_view text = without_scheme(given);
+    if (text.empty()) return bad_query(given, "names no port, path or process");
+    if (text.starts_with('/') || text.starts_with('@')) {
+        query.kind = PortQuery::Kind::path;
+        query.path = text;
+        return query;
+    }
+    if (digits(text)) {
+        const auto value = number<std::uint32_t>(text);
+        if (!value || *value == 0) return bad_query(given, "is neither a port (1 to 65535) nor a pid");
+        query.kind = *value <= 65535 ? PortQuery::Kind::port : PortQuery::Kind::process;
+        query.port = *value <= 65535 ? static_cast<std::uint16_t>(*value) : std::uint16_t{0};
+        query.pid = *value;
+        return query;
+    }
+    if (text.ends_with(']')) {  // kubelet[5714], but not [::1]
+        const std::size_t open = text.rfind('[');
+        const auto pid = number<std::uint32_t>(text.substr(open + 1, text.size() - open - 2));
+        if (open != std::string_view::npos && open > 0 && pid && *pid != 0) {
+            query.kind = PortQuery::Kind::process;
+            query.name = text.substr(0, open);
+            query.pid = *pid;
+            return query;
+        }
+    }
+    const std::size_t colon = text.rfind(':');
+    if (colon != std::string_view::npos) {
+        const auto port = number<std::uint16_t>(text.substr(colon + 1));
+        std::string_view host = text.substr(0, colon);
+        const bool brackets = host.starts_with('[') && host.ends_with(']');
+        if (brackets) host = host.substr(1, host.size() - 2);
+        const auto address = host == "localhost" ? IpAddress::parse("127.0.0.1") : IpAddress::parse(host);
+        const bool any = host.empty() || host == "*";
+        // "::1:80" is an address without a port just as well: IPv6 needs its brackets.
+        const bool clear = brackets || host.find(':') == std::string_view::npos;
+        if (port && *port != 0 && clear && (any || address)) {
+            query.kind = any ? PortQuery::Kind::port : PortQuery::Kind::endpoint;
+            query.port = *port;
+            query.address = any ? std::nullopt : address;
+            return query;
+        }
+        if (digits(text.substr(colon + 1)) && clear && (any || address))
+            return bad_query(given, "has no valid port: 1 to 65535");
+        if (IpAddress::parse(text) || !clear)
+            return bad_query(given, "is an address without a port; IPv6 is written [::1]:PORT");
+        if (!host.empty() && digits(text.substr(colon + 1)))
+            return bad_query(given, "has no IP address before the port");
+    }
+    if (IpAddress::parse(text)) return bad_query(given, "is an address without a port");
+    query.kind = PortQuery::Kind::process;
+    query.name = text;
+    return query;
+}
+
+std::vector<const Verdict*> find_listeners(const PortQuery& query, const std::vector<Verdict>& verdicts,
+                                           const SocketTable& table) {
+    std::vector<const Verdict*> found;
+    const auto take = [&](const auto& wanted) {
+        for (const Verdict& verdict : verdicts)
+            if (wanted(verdict)) found.push_back(&verdict);
+    };
+    const std::set<std::uint64_t> inodes = inodes_of_file(query, table);
+    take([&](const Verdict& verdict) { return matches(query, verdict, inodes); });
+    if (!found.empty()) {
+        // The exact address says more than the listener on all addresses beside it.
+        if (query.kind == PortQuery::Kind::endpoint)
+            std::stable_sort(found.begin(), found.end(), [&](const Verdict* a, const Verdict* b) {
+                return (a->local.address == *query.address) > (b->local.address == *query.address);
+            });
+        return found;
+    }
+    if (query.kind == PortQuery::Kind::port && query.pid != 0)
+        take([&](const Verdict& verdict) { return owned_by(verdict, "", query.pid); });
+    if (query.kind == PortQuery::Kind::process && query.pid == 0)
+        take([&](const Verdict& verdict) { return is_unix(verdict) && base_name(verdict.unix_path) == query.name; });
+    return found;
+}
+
+NotListening explain_not_listening(const PortQuery& query, const std::vector<Verdict>& all, const SocketTable& table) {
+    NotListening told;
+    std::vector<std::string> near;
+    const auto process_of = [&](const Socket& socket) -> std::string {
+        for (const SocketOwner& owner : socket.owners)
+            if (const hopscope::Process* process = find_process(table, owner.process.pid))
+                return display(process->comm) + "[" + std::to_string(process->id.pid) + "]";
+        return "";
+    };
+    if (query.kind == PortQuery::Kind::port || query.kind == PortQuery::Kind::endpoint) {
+        told.why = "nothing listens on it now";
+        for (const Socket& socket : table.sockets) {
+            if (socket.transport != Transport::tcp || socket.state == SocketState::listen ||
+                socket.local.port != query.port || socket.remote.port == 0)
+                continue;
+            if (query.address && !(socket.local.address == *query.address)) continue;
+            const std::string owner = process_of(socket);
+            told.why = "no listener: " + to_string(socket.local) + " is one end of a connection to " +
+                       to_string(socket.remote) + ", " + std::string(to_string(socket.state)) +
+                       (owner.empty() ? "" : ", held by " + owner);
+            near.push_back("hopscope why " + to_string(socket.remote) +
+                           " explains the other end, where it is on this node");
+            break;
+        }
+        std::vector<const Verdict*> ports;
+        for (const Verdict& verdict : all)
+            if (!is_unix(verdict) && distance(verdict.local.port, query.port) <= 2) ports.push_back(&verdict);
+        std::stable_sort(ports.begin(), ports.end(), [&](const Verdict* a, const Verdict* b) {
+            return distance(a->local.port, query.port) < distance(b->local.port, query.port);
+        });
+        std::string list;
+        for (std::size_t i = 0; i < std::min(ports.size(), kNearTold); ++i)
+            list += (list.empty() ? "" : ", ") + offer(*ports[i]);
+        if (!list.empty()) near.push_back("similar: " + list);
+    } else if (query.kind == PortQuery::Kind::path) {
+        told.why = "no listening socket has this path";
+        std::string list;
+        std::size_t count = 0;
+        for (const Verdict& verdict : all)
+            if (is_unix(verdict) && base_name(verdict.unix_path) == base_name(query.path) && count++ < kNearTold)
+                list += (list.empty() ? "" : ", ") + offer(verdict);
+        if (!list.empty()) near.push_back("the same name elsewhere: " + list);
+        if (query.file_inode != 0) near.push_back("the file exists, but nobody listens on it: its server is gone");
+    } else {
+        const bool runs =
+            std::any_of(table.processes.begin(), table.processes.end(), [&](const hopscope::Process& process) {
+                if (query.pid != 0 && process.id.pid != query.pid) return false;
+                return query.name.empty() || process.comm == query.name || base_name(process.exe.raw()) == query.name ||
+                       to_string(process.role) == query.name;
+            });
+        told.why = runs ? "it runs, but listens nowhere that can be seen" : "no such process is seen";
+    }
+    for (const std::string& each : near) told.hint += (told.hint.empty() ? "" : "\n") + each;
+    told.hint += (told.hint.empty() ? "" : "\n") + std::string("hopscope ports --all --netns all lists every listener");
+    return told;
+}
+
+}  // namespace hopscope::cli

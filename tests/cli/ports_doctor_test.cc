@@ -1,0 +1,120 @@
+// The rows of the doctor that a survey fills.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/doctor.h"
+
+namespace hopscope::cli {
+namespace {
+
+using exports::DoctorRow;
+using testing::HasSubstr;
+using State = DoctorRow::State;
+
+Process process(std::uint32_t pid, const char* comm, ProcessRole role, const char* version = "") {
+    Process made;
+    made.id = {pid, 1};
+    made.comm = Untrusted(comm);
+    made.role = role;
+    made.version = version;
+    return made;
+}
+
+chain::Verdict verdict(const char* role, const char* confidence) {
+    chain::Verdict made;
+    made.local = {*IpAddress::parse("127.0.0.1"), 33821};
+    made.role = role;
+    made.confidence = confidence;
+    made.short_why = "stream_server_port = 0: random";
+    chain::Owner owner;
+    owner.process = {.pid = 2685, .comm = Untrusted("containerd"), .exe = {}};
+    made.owners.push_back(owner);
+    return made;
+}
+
+const DoctorRow& row(const std::vector<DoctorRow>& rows, const char* code) {
+    for (const DoctorRow& each : rows)
+        if (each.code == code) return each;
+    ADD_FAILURE() << code;
+    return rows.front();
+}
+
+TEST(DoctorRows, of_a_node) {
+    Node node;
+    node.table.processes = {process(2685, "containerd", ProcessRole::containerd, "1.6.20"),
+                            process(5714, "kubelet", ProcessRole::kubelet, "v1.29.3")};
+    ComponentConfig config{
+        .process = node.table.processes[1].id, .role = ProcessRole::kubelet, .values = {}, .trouble = {}};
+    config.values.push_back(
+        {.key = "port", .value = Untrusted("10250"), .source = Untrusted("/var/lib/kubelet/config.yaml"), .line = 12});
+    node.configs.push_back(config);
+    node.runtimes.push_back({.socket_path = Untrusted("/run/containerd/containerd.sock"),
+                             .component = "containerd",
+                             .name = Untrusted("containerd"),
+                             .version = Untrusted("1.6.20"),
+                             .api_version = "v1",
+                             .answered = true,
+                             .why_not = ""});
+    chain::Judgement judgement;
+    judgement.verdicts = {verdict("cri-streaming-server", "certain"), verdict("kubelet-api", "certain")};
+    const auto rows = node_rows(node, judgement);
+    EXPECT_EQ(row(rows, "K8S-01").state, State::ok);
+    EXPECT_EQ(row(rows, "K8S-01").says, "kubelet[5714] v1.29.3, /var/lib/kubelet/config.yaml, port 10250");
+    EXPECT_EQ(row(rows, "K8S-02").state, State::ok);
+    EXPECT_EQ(row(rows, "K8S-02").says,
+              "containerd[2685] 1.6.20; containerd 1.6.20 answers at /run/containerd/containerd.sock (v1)");
+    EXPECT_EQ(row(rows, "K8S-03").state, State::ok);
+    EXPECT_THAT(row(rows, "K8S-03").says,
+                HasSubstr("127.0.0.1:33821 containerd[2685], certain (stream_server_port = 0: random)"));
+    EXPECT_THAT(row(rows, "TLS-02").says, HasSubstr("is encrypted"));
+}
+
+TEST(DoctorRows, of_a_machine_that_is_no_node) {
+    Node node;
+    Process decoy = process(7, "kubelet", ProcessRole::unknown);
+    decoy.role_doubt = "is named kubelet, but its executable is python3";
+    node.table.processes = {decoy};
+    const auto rows = node_rows(node, {});
+    for (const char* code : {"K8S-01", "K8S-02", "K8S-03", "TLS-02"}) {
+        EXPECT_EQ(row(rows, code).state, State::limited) << code;
+        EXPECT_FALSE(row(rows, code).needed) << code << ": a machine without it is not ill";
+    }
+    EXPECT_THAT(row(rows, "K8S-01").says, HasSubstr("kubelet[7]: is named kubelet, but its executable is python3"));
+}
+
+TEST(DoctorRows, a_doubtful_streaming_server_is_not_ok) {
+    chain::Judgement judgement;
+    judgement.verdicts = {verdict("cri-streaming-server", "medium")};
+    const auto rows = node_rows({}, judgement);
+    EXPECT_EQ(row(rows, "K8S-03").state, State::limited);
+    EXPECT_THAT(row(rows, "K8S-03").fix, HasSubstr("--probe"));
+}
+
+TEST(DoctorRows, a_runtime_that_did_not_answer_says_why) {
+    Node node;
+    node.table.processes = {process(2685, "containerd", ProcessRole::containerd)};
+    node.runtimes.push_back({.socket_path = Untrusted("/run/containerd/containerd.sock"),
+                             .component = "containerd",
+                             .name = {},
+                             .version = {},
+                             .api_version = "",
+                             .answered = false,
+                             .why_not = "Permission denied"});
+    const auto rows = node_rows(node, {});
+    EXPECT_EQ(row(rows, "K8S-02").state, State::limited);
+    EXPECT_THAT(row(rows, "K8S-02").says, HasSubstr("did not answer: Permission denied"));
+    EXPECT_THAT(row(rows, "K8S-02").fix, HasSubstr("root"));
+}
+
+TEST(DoctorRows, terminal) {
+    EXPECT_EQ(terminal_row({}).state, State::limited);
+    const DoctorRow good =
+        terminal_row({.is_terminal = true, .columns = 160, .rows = 50, .utf8 = true, .name = "xterm-256color"});
+    EXPECT_EQ(good.state, State::ok);
+    EXPECT_EQ(good.says, "160×50, UTF-8, xterm-256color");
+    EXPECT_EQ(terminal_row({.is_terminal = true, .columns = 80, .rows = 24, .utf8 = true, .name = "dumb"}).state,
+              State::limited);
+}
+
+}  // namespace
+}  // namespace hopscope::cli
