@@ -508,13 +508,13 @@ class Tcpdump(Daemon):
     """A capture of loopback, for the time of a `with`."""
 
     def __init__(self, rig, path, expression):
-        super().__init__(rig, "tcpdump", ["tcpdump", "-i", "lo", "-U", "-Z", "root", "-s", "0", "-w", path, expression], env=dict(os.environ))
+        super().__init__(rig, "tcpdump", ["tcpdump", "-i", "lo", "--immediate-mode", "-U", "-Z", "root", "-s", "0", "-w", path, expression], env=dict(os.environ))
         self.wait_until("listening", lambda: "listening on lo" in read(self.log))
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        time.sleep(0.5)  # what the kernel has buffered is written
+        time.sleep(0.3)  # the last packets are read
         self.process.send_signal(signal.SIGINT)
         self.process.wait(10)

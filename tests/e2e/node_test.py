@@ -388,14 +388,25 @@ def a_port_in_a_pod(world):
     assert port["role"] != "cri-streaming-server" and runtime.pid not in [owner["process"]["pid"] for owner in port["owners"]], brief(port)
 
 
+def may_read_first_process():
+    """Some machines keep process 1 even from root; then nobody can tell which network namespace is the host's."""
+    try:
+        return bool(os.readlink("/proc/1/ns/net"))
+    except OSError:
+        return False
+
+
 @test
 def other_network_namespaces(world):
     """a containerd in a network namespace of its own, and its pod's port in yet another one, are found with --netns, and only with it"""
     runtime, pod = world.runtime("apart", own_network=True)
     number = runtime.stream_port(pod)
-    world.run("why", number, code={0, 3})  # another port of the same number may be there
-    host = world.document("why", number, code={0, 3}).get("ports", [])
-    assert not any(port.get("process", {}).get("pid") == runtime.pid for port in host), [brief(p) for p in host]
+    document = world.document("why", number, code={0, 3})  # another port of the same number may be there
+    found = any(port.get("process", {}).get("pid") == runtime.pid for port in document.get("ports", []))
+    if may_read_first_process():
+        assert not found, [brief(p) for p in document["ports"]]
+    else:
+        assert any("network namespace" in limit for limit in document["limits"]), document["limits"]
     namespace = lambda pid: os.stat(f"/proc/{pid}/ns/net").st_ino
     for where in ("all", runtime.pid, f"/proc/{runtime.pid}/ns/net"):
         document = world.document("why", number, "--netns", where)
@@ -404,7 +415,8 @@ def other_network_namespaces(world):
         assert port["net_namespace"] == namespace(runtime.pid), port
     document = world.document("why", pod.port, "--netns", "all")
     port = next(port for port in document["ports"] if port.get("container", {}).get("id") == pod.container)
-    assert (port["k8s"]["pod"], port["reach"], port["net_namespace"]) == (pod.name, "pod-network", namespace(port["process"]["pid"])), port
+    assert (port["k8s"]["pod"], port["net_namespace"]) == (pod.name, namespace(port["process"]["pid"])), port
+    assert port["reach"] == "pod-network" or not may_read_first_process(), port
     # A forwarded connection belongs to containerd but lives in the pod's namespace.
     url = runtime.client.port_forward(pod.id)
     with daemons.in_network_of(runtime.pid, lambda: streaming.Forward(url)) as forward:
@@ -519,14 +531,17 @@ def right_but_less(world, runtime, number, **how):
 @test
 def an_ordinary_user_gets_what_he_may(world):
     """an ordinary user sees the listener, not its owner, is told what is missing, and sees his own processes in full"""
+    need("setpriv")
     runtime, pod = world.runtime()
     number = runtime.stream_port(pod)
     port, document = right_but_less(world, runtime, number, user=NOBODY)
     assert "process" not in port and port["confidence"] != "certain", (brief(port), port["evidence"])
     done = world.run("why", number, user=NOBODY)
     assert b"CAP_SYS_PTRACE" in done.stdout + done.stderr or b"sudo" in done.stdout + done.stderr, (done.stdout + done.stderr).decode()
-    own = daemons.Daemon(world.rig, "own", [sys.executable, "-c", "import os, socket, sys, time; os.setgid(65534); os.setuid(65534); s = socket.create_server(('127.0.0.1', 0));"
-                                            "print(s.getsockname()[1], flush=True); time.sleep(600)"], env=dict(os.environ))
+    # setpriv starts a program anew: a process that only changes its user hides its descriptors even from itself.
+    own = daemons.Daemon(world.rig, "own", ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", sys.executable, "-c",
+                                            "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); time.sleep(600)"],
+                         env=dict(os.environ))
     try:
         mine = int(own.wait_until("its port", lambda: daemons.read(own.log).strip()))
         assert world.why(mine, user=NOBODY)["process"]["pid"] == own.pid
@@ -549,7 +564,8 @@ def every_capability_set_is_right(world):
         doctor = world.document("doctor", prefix=prefix, code={0, 4})
         rows = {row["code"]: row for row in doctor["rows"]}
         owner_known = "process" in port
-        assert (rows["CAP-03"]["state"] == "missing") == (not owner_known), f"{names}: doctor says {rows['CAP-03']}, the owner was {'seen' if owner_known else 'not seen'} by {document['method']}"
+        # With eBPF's iterator the owner is known even where /proc hides it: doctor may say less than was seen, never more.
+        assert owner_known or rows["CAP-03"]["state"] != "ok", f"{names}: doctor says {rows['CAP-03']}, the owner was not seen by {document['method']}"
         assert (rows["CAP-01"]["state"] == "ok") == ("net_raw" in names), f"{names}: {rows['CAP-01']}"
         iterator = "iter/task_file" in document["method"]
         told.append(f"{'+'.join(names) or 'none'}: {'owner' if owner_known else 'no owner'}{', iterator' if iterator else ''}")
@@ -565,7 +581,7 @@ def doctor_is_right_as_root(world):
     missing = [row["code"] for row in document["rows"] if row["needed"] and row["state"] == "missing"]
     assert (status == 4) == bool(missing) and document["usable"] == (not missing), (status, missing)
     rows = {row["code"]: row for row in document["rows"]}
-    assert rows["CAP-03"]["state"] == "ok", rows["CAP-03"]
+    assert rows["CAP-03"]["state"] == "ok" or not may_read_first_process(), rows["CAP-03"]
     assert "containerd" in rows["K8S-02"]["says"], rows["K8S-02"]
     for row in document["rows"]:
         if row["state"] != "ok":

@@ -217,7 +217,7 @@ class Graphs : public testing::TestWithParam<const char*> {};
 TEST_P(Graphs, join_exactly_the_processes_that_ss_joins) {
     const Node node = import_snapshot(GetParam());
     const std::set<std::set<std::uint32_t>> want = pairs_of(node);
-    EXPECT_GE(want.size(), 4U);
+    EXPECT_GE(want.size(), 3U);
     EXPECT_EQ(pairs_of(chain::make_graph(node, chain::judge(node, nullptr), true)), want);
 }
 INSTANTIATE_TEST_SUITE_P(All, Graphs, testing::Values("kubelet", "containerd", "docker"));
