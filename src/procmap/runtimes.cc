@@ -51,17 +51,17 @@ class Chooser {
 public:
     Chooser(const HostRoot& root, const SocketTable& table, std::span<const SocketFile> files)
         : root_(root), table_(table) {
+        std::map<std::pair<std::uint64_t, std::uint64_t>, const Socket*> by_file;
         for (const Socket& socket : table.sockets) {
             if (socket.transport != Transport::unix_stream || socket.state != SocketState::listen) continue;
             const std::string& bound = socket.unix_local.path;
             if (bound.starts_with('/')) listeners_.try_emplace(resolved(root, bound), &socket);
+            if (socket.file_inode != 0) by_file.emplace(std::pair(socket.file_device, socket.file_inode), &socket);
         }
         // A socket may have been renamed after bind: then its file's numbers tell.
         for (const SocketFile& file : files)
-            for (const Socket& socket : table.sockets)
-                if (socket.state == SocketState::listen && socket.file_inode != 0 && socket.file_inode == file.inode &&
-                    socket.file_device == file.device)
-                    listeners_[file.path.raw()] = &socket;
+            if (const auto found = by_file.find({file.device, file.inode}); found != by_file.end())
+                listeners_[file.path.raw()] = found->second;
     }
 
     void add(std::string_view path, Api api, std::string component) {

@@ -134,6 +134,21 @@ TEST(ChooseRuntimes, only_where_somebody_listens) {
     EXPECT_EQ(choice.not_asked[0].why_not, "its CRI plugin is off (disabled_plugins, /etc/x:3)");
 }
 
+// containerd binds under another name and renames: the path of the socket is old, its file's numbers are right.
+TEST(ChooseRuntimes, a_renamed_socket_is_known_by_its_file) {
+    const Tree tree;
+    SocketTable table;
+    table.sockets = {listener("/run/containerd/tmp123", 30, 102)};
+    table.sockets[0].file_device = 7;
+    table.sockets[0].file_inode = 99;
+    const std::vector<SocketFile> other = {{Untrusted("/run/containerd/containerd.sock"), 7, 98}};
+    EXPECT_TRUE(choose_runtimes(HostRoot(tree.directory()), table, {}, other).ask.empty());
+    const std::vector<SocketFile> same = {{Untrusted("/run/containerd/containerd.sock"), 7, 99}};
+    const RuntimeChoice choice = choose_runtimes(HostRoot(tree.directory()), table, {}, same);
+    ASSERT_EQ(choice.ask.size(), 1u);
+    EXPECT_EQ(choice.ask[0].inode, 102u);
+}
+
 TEST(Survey, settings_are_read_again_only_when_their_files_change) {
     const Tree tree;
     tree.write("/proc/1/stat", "");
