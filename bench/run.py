@@ -13,10 +13,11 @@ import struct
 import subprocess
 import sys
 
+import sockets
 from inputs import Inputs
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-SECTIONS = ("counts", "libpcap", "tshark", "memory", "startup", "stages")
+SECTIONS = ("counts", "libpcap", "tshark", "memory", "startup", "stages", "sockets")
 TSHARK_FIELDS = ["-e", "frame.number", "-e", "frame.time_epoch", "-e", "tcp.stream", "-e", "spdy.type", "-e", "spdy.streamid",
                  "-e", "spdy.flags", "-e", "spdy.length", "-e", "http.request.method", "-e", "http.request.uri",
                  "-e", "http.response.code", "-e", "websocket.opcode", "-e", "websocket.payload_length"]
@@ -206,6 +207,10 @@ def section_stages(bench):
         times = [run["cpu_time"] for run in json.loads(done.stdout)["benchmarks"]]
         bench.row(name, *(f"{time:.1f} ms" for time in times))
     bench.say()
+
+
+def section_sockets(bench):
+    sockets.measure(bench, spread, verdict)
 
 
 def main():

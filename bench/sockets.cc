@@ -1,6 +1,6 @@
-// sockets PROCESSES SECONDS: a machine full of sockets to map. Each process holds ten: one TCP listener, two TCP connections
-// to itself (four ends), a bound unix listener, and two unix socket pairs (four ends). Prints "ready" when all are open;
-// ends when its standard input does, or after SECONDS. All on loopback.
+// sockets PROCESSES SECONDS: a machine full of sockets to map. Each process holds ten: one TCP listener, two TCP
+// connections to itself (four ends), a bound unix listener, and two unix socket pairs (four ends). Prints "ready" when
+// all are open; ends when its standard input does, or after SECONDS. All on loopback.
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -45,7 +45,8 @@ void open_ten_sockets(int number) {
     name.sun_family = AF_UNIX;
     const std::string text = "hopscope-bench-" + std::to_string(::getpid()) + "-" + std::to_string(number);
     std::memcpy(name.sun_path + 1, text.data(), text.size());
-    need(::bind(bound, generic(&name), static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + text.size())) == 0, "bind");
+    need(::bind(bound, generic(&name), static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + text.size())) == 0,
+         "bind");
     need(::listen(bound, 8) == 0, "listen unix");
     for (int i = 0; i < 2; ++i) {
         int pair[2];
