@@ -47,10 +47,13 @@ std::vector<Evidence> owner_evidence(const Listener& listener) {
                            proc + "/fd/" + std::to_string(fd)));
     if (is_component(owner.role) && !owner.role_proof.empty())
         all.push_back(evidence(
-            Grade::decoded, "owner",
+            owner.role_doubt.empty() ? Grade::decoded : Grade::inferred, "owner",
             name_of(owner) + " is " + std::string(to_string(owner.role)) + ": " + display(owner.role_proof.front()),
             proc + "/exe"));
-    if (!owner.role_doubt.empty() && !is_component(owner.role))
+    if (!owner.role_doubt.empty() && is_component(owner.role))
+        all.push_back(
+            evidence(Grade::inferred, "owner", name_of(owner) + ": " + display(owner.role_doubt), proc + "/exe"));
+    else if (!owner.role_doubt.empty())
         all.push_back(
             evidence(Grade::decoded, "contradiction", name_of(owner) + " " + display(owner.role_doubt), proc + "/exe"));
     return all;
@@ -115,6 +118,11 @@ void describe(Verdict& verdict, const Draft& draft) {
     verdict.why_404 = std::string(text->why_404);
 }
 
+std::string how_to_tell(const Verdict& verdict) {
+    return "hopscope why " + std::to_string(verdict.local.port) +
+           " --probe asks it harmlessly (loopback only); a capture during kubectl exec tells as well (--with FILE)";
+}
+
 void describe_unknown(Verdict& verdict, const Listener& listener) {
     verdict.role = "unknown";
     verdict.confidence = std::string(to_string(Sure::low));
@@ -132,9 +140,7 @@ void describe_unknown(Verdict& verdict, const Listener& listener) {
                         : listener.owner ? "not a component of the node"
                                          : "its owner cannot be seen";
     if (!is_unix(verdict.transport) && listener.owner && is_component(listener.owner->role))
-        verdict.remedy =
-            "hopscope why " + std::to_string(verdict.local.port) +
-            " --probe asks it harmlessly (loopback only); a capture during kubectl exec tells as well (--with FILE)";
+        verdict.remedy = how_to_tell(verdict);
 }
 
 Verdict verdict_of(Listener& listener, const NodeIndex& index, std::vector<Finding>& findings) {
@@ -157,6 +163,8 @@ Verdict verdict_of(Listener& listener, const NodeIndex& index, std::vector<Findi
         add_conflicts(chosen, listener.drafts);
         verdict.confidence = std::string(to_string(sure_of(chosen.proof)));
         describe(verdict, chosen);
+        if (verdict.role == "cri-streaming-server" && sure_of(chosen.proof) <= Sure::medium)
+            verdict.remedy = how_to_tell(verdict);
         verdict.evidence.insert(verdict.evidence.end(), chosen.evidence.begin(), chosen.evidence.end());
     } else {
         if (decoy) verdict.evidence.insert(verdict.evidence.end(), best->evidence.begin(), best->evidence.end());

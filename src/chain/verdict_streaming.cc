@@ -330,6 +330,8 @@ private:
         }
         if (places > 1) {
             draft.proof.contradiction = true;
+            draft.what = "if it is the streaming server: " + draft.what;
+            draft.short_why += ", one of " + std::to_string(places);
             draft.title = "one of " + std::to_string(places) + " random listeners of " + name_of(process_) +
                           ", of which one is its CRI streaming server";
             draft.evidence.push_back(evidence(Grade::inferred, "contradiction",

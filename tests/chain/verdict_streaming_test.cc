@@ -61,6 +61,9 @@ TEST(Streaming, of_two_random_listeners_none_is_certain_until_something_was_obse
                     HasSubstr("its configuration does not tell which of two is which; a capture or --probe does"));
         EXPECT_THAT(at(before, where).title, HasSubstr("one of 2 random listeners of containerd[2685]"));
     }
+    EXPECT_THAT(at(before, "127.0.0.1:33821").what_it_does, testing::StartsWith("if it is the streaming server: "));
+    EXPECT_EQ(at(before, "127.0.0.1:33821").short_why, "stream_server_port = \"0\": random, one of 2");
+    EXPECT_THAT(at(before, "127.0.0.1:33821").remedy, HasSubstr("hopscope why 33821 --probe"));
     Model traffic;
     traffic.ports.push_back(seen_streaming("127.0.0.1:33821"));
     const Judgement seen = story.judge(&traffic);
