@@ -5,6 +5,15 @@
 // walk of /proc/*/fd, else the text of /proc/net. Under a root that is not the live node only the text files are read.
 // A reader keeps what it knows of processes and their descriptors from one read() to the next (by pid and start time)
 // so that a refresh with nothing new costs a fraction of the first map.
+//
+// What a refresh can miss until the next look at everything (every tenth read): a socket that was passed to another
+// process while its first owner keeps it; a descriptor that was closed and replaced by another in one process (before
+// Linux 6.2 also one only closed) where others still hold the socket; a new name, arguments or cgroup of a process
+// older than ten seconds whose descriptors did not change. Never told: an owner of a socket that is gone, or a process
+// that has ended. A process outside containers whose sockets are all of our network namespace is taken to be in it.
+//
+// Trees that are not the live node: sockets stand in /proc/PID/net or /proc/net, and /proc/PID/exe may be (or be a link
+// to) the text that `go version -m` prints instead of a program (table/programs.h).
 #pragma once
 
 #include <memory>
