@@ -16,6 +16,10 @@ constexpr std::uint16_t kKubeletPort = 10250;
 constexpr int kIdleShare = 300, kBusyShare = 20, kSearchShare = 20;
 constexpr auto kReadPauseMin = 250ms, kReadPauseIdle = 1000ms, kAllowanceMax = 50ms;
 constexpr int kTriesMax = 3;
+// An end that the kernel told is in our hands when its packets have been read; silence that is worth a question.
+constexpr auto kPacketsBehind = 1000ms, kAskPause = 1000ms;
+constexpr std::int64_t kSilentNs = 5'000'000'000;
+constexpr std::size_t kAskedMax = 64;  // sessions at once, some microseconds each
 
 bool is_component(ProcessRole role) {
     switch (role) {
@@ -47,19 +51,19 @@ LiveOwners::LiveOwners(const std::string& host_root)
       reader_({.root = root_, .udp = false}),
       exact_(root_) {}
 
-void LiveOwners::start() {
+void LiveOwners::start(bool all_net_namespaces) {
+    if (!all_net_namespaces) {
+        if (const auto own = procmap::HostRoot().stat("/proc/self/ns/net")) net_namespace_ = own->inode;
+    }
     read_table();
     procmap::Survey survey({.root = root_, .udp = false}, {});
     if (auto node = survey.take()) containers_ = std::move(node->containers);
 }
 
-Status LiveOwners::watch(bool all_net_namespaces) {
+Status LiveOwners::watch() {
     auto opened = procmap::SocketWatcher::open();
     if (!opened) return unexpected(opened.error());
     watcher_ = std::move(*opened);
-    if (!all_net_namespaces) {
-        if (const auto own = procmap::HostRoot().stat("/proc/self/ns/net")) net_namespace_ = own->inode;
-    }
     lives_book_.seed(table_.sockets, table_.at, [&](const ProcessId& id) {
         const Process* known = find_process(table_, id.pid);
         return known ? known->comm : Untrusted();
@@ -76,8 +80,11 @@ std::optional<chain::Process> LiveOwners::process(const ProcessId& id, const Unt
 }
 
 void LiveOwners::on(const SocketLife& life) {
-    if (life.kind != SocketLife::Kind::opened || (net_namespace_ != 0 && life.net_namespace != net_namespace_)) return;
+    if (net_namespace_ != 0 && life.net_namespace != net_namespace_) return;
     const Pair pair{life.client, life.server};
+    if (life.kind == SocketLife::Kind::closed && over_.size() < limits::kLiveLivesMax)
+        over_.push_back({pair, Clock::now()});
+    if (life.kind != SocketLife::Kind::opened) return;
     const auto [known, fresh] = lives_.try_emplace(pair);
     known->second = {process(life.client_owner, life.client_comm), process(life.server_owner, life.server_comm)};
     lives_changed_ = true;
@@ -95,6 +102,28 @@ void LiveOwners::take_signs(chain::Builder& builder) {
         {std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
              .count()});
     if (std::exchange(lives_changed_, false)) name_waiting(builder);
+}
+
+std::vector<std::pair<Endpoint, Endpoint>> LiveOwners::over(const chain::Model& model, Timestamp now) {
+    std::vector<Pair> ready;
+    const auto clock = Clock::now();
+    while (!over_.empty() && clock - over_.front().told_at >= kPacketsBehind) {
+        ready.push_back(over_.front().pair);
+        over_.pop_front();
+    }
+    if (net_namespace_ == 0 || clock - asked_at_ < kAskPause) return ready;
+    asked_at_ = clock;
+    std::size_t asked = 0;
+    for (const auto& session : model.sessions) {
+        if (session->over || (now - session->end).ns < kSilentNs || asked == kAskedMax) continue;
+        // Only where both ends must be ours: a connection that is passed through is in nobody's table here.
+        if (!session->client.address.is_loopback() || !session->server.address.is_loopback()) continue;
+        ++asked;
+        if (exact_.socket(session->client, session->server) == 0 &&
+            exact_.socket(session->server, session->client) == 0)
+            ready.emplace_back(session->client, session->server);
+    }
+    return ready;
 }
 
 std::uint64_t LiveOwners::newly_lost() {

@@ -28,14 +28,17 @@ class LiveOwners {
 public:
     explicit LiveOwners(const std::string& host_root);
 
-    // Reads table and names for the first time.
-    void start();
-    // From now on the kernel tells who opens a connection (eBPF); BPF-… where it cannot. `all_net_namespaces`: those of
-    // other network namespaces count, too.
-    Status watch(bool all_net_namespaces);
+    // Reads table and names for the first time. `all_net_namespaces`: connections of other network namespaces are
+    // looked at, too.
+    void start(bool all_net_namespaces);
+    // From now on the kernel tells who opens a connection (eBPF); BPF-… where it cannot.
+    Status watch();
     [[nodiscard]] int watch_fd() const { return watcher_ ? watcher_->fd() : -1; }
     // Takes what the kernel has told; names the ends of sessions that waited for it.
     void take_signs(chain::Builder& builder);
+    // Connections that are over, by the kernel, for a second or longer, each once: if the capture does not know it by
+    // now, it has missed their end. Without eBPF those sessions among `sessions` that are silent are asked for.
+    std::vector<std::pair<Endpoint, Endpoint>> over(const chain::Model& model, Timestamp now);
     // Signs that were lost since the last call, for want of room.
     std::uint64_t newly_lost();
     // Reads the table again when it is time; then names the ends of sessions that waited for it. True: it was read.
@@ -84,6 +87,11 @@ private:
     procmap::SocketLifeBook lives_book_;
     std::map<Pair, chain::Ends> lives_;  // what the kernel told, of the last limits::kLiveLivesMax connections
     std::deque<Pair> lives_order_;
+    struct Over {
+        Pair pair;
+        Clock::time_point told_at;
+    };
+    std::deque<Over> over_;
     std::uint64_t net_namespace_ = 0;  // whose lives count; 0: all
     std::uint64_t told_lost_ = 0;
     bool lives_changed_ = false;
@@ -95,7 +103,7 @@ private:
     std::vector<ProcessId> components_;
     std::vector<Waiting> waiting_;
     std::vector<std::uint32_t> listeners_, connections_;  // positions in the table
-    Clock::time_point read_at_{}, allowance_at_{};
+    Clock::time_point read_at_{}, allowance_at_{}, asked_at_{};
     Clock::duration read_cost_{}, allowance_{};
 };
 

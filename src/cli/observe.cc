@@ -85,14 +85,14 @@ private:
     std::unique_ptr<pipeline::Pipeline> pipeline_;
     Clock::time_point begun_ = Clock::now();
     std::string without_ebpf_;  // why not; empty: not asked for, or there
-    bool input_failed_ = false;
+    std::size_t inputs_failed_ = 0;
 };
 
 Status Observation::open() {
     if (const Status read = add_tls_key_files(options_.tls_key_files, keys_); !read) return read;
-    owners_.start();
+    owners_.start(!options_.sources.net_namespaces.empty());
     if (options_.ebpf != "off") {
-        const Status watched = owners_.watch(!options_.sources.net_namespaces.empty());
+        const Status watched = owners_.watch();
         if (!watched && options_.ebpf == "require") return watched;
         if (!watched) without_ebpf_ = watched.error().why;
     }
@@ -129,6 +129,8 @@ void Observation::count_drops() {
 void Observation::on_tick(Timestamp now) {
     count_drops();
     owners_.take_signs(pipeline_->builder());  // what only waits for time
+    for (const auto& [client, server] : owners_.over(pipeline_->model(), now))
+        pipeline_->ended_unseen(client, server, now);
     if (owners_.refresh(pipeline_->builder())) {
         const Result<bool> changed = sources_->follow(owners_.component_ports(), now);
         if (!changed) report_error(changed.error());
@@ -192,7 +194,7 @@ int Observation::exit_status() const {
         report_error(written.error());
         return kFailed;
     }
-    if (input_failed_) return kFailed;
+    if (inputs_failed_ > 0) return kFailed;
     const LossCounters& loss = pipeline_->model().loss;
     const bool lost = std::any_of(loss.count.begin(), loss.count.end(), [](std::uint64_t n) { return n > 0; });
     return invocation_.on("strict") && lost ? kDataLost : kDone;
@@ -211,16 +213,19 @@ int Observation::run() {
         for (const std::string& missing : partial()) report_note(missing, "");
     }
     pipeline::LiveRunner runner(
-        *pipeline_,
-        {.after_turn = [this] { watch_.turn(pipeline_->model().capture.last.value_or(Timestamp{})); },
-         .on_tick = [this](Timestamp now) { on_tick(now); },
-         .enough = [this] { return out_.failed() || (options_.lines_max > 0 && watch_.lines() >= options_.lines_max); },
-         .on_status = [this] { report_note(summary(), ""); },
-         .input_over =
-             [this](const std::string&, const Error& error) {
-                 input_failed_ = true;
-                 report_error(error);
-             }});
+        *pipeline_, {.after_turn = [this] { watch_.turn(pipeline_->model().capture.last.value_or(Timestamp{})); },
+                     .on_tick = [this](Timestamp now) { on_tick(now); },
+                     .enough =
+                         [this] {
+                             return out_.failed() || inputs_failed_ == sources_->all().size() ||
+                                    (options_.lines_max > 0 && watch_.lines() >= options_.lines_max);
+                         },
+                     .on_status = [this] { report_note(summary(), ""); },
+                     .input_over =
+                         [this](const std::string&, const Error& error) {
+                             ++inputs_failed_;
+                             report_error(error);
+                         }});
     add_inputs(runner);
     begun_ = Clock::now();
     const auto end = runner.run(options_.at_most);

@@ -1,5 +1,6 @@
 #include "pipeline/pipeline.h"
 
+#include <algorithm>
 #include <map>
 #include <vector>
 
@@ -260,6 +261,12 @@ void Pipeline::tick(Timestamp now) {
     if (const auto& last = s.builder.model().capture.last; !last || now <= *last || now <= s.place.at) return;
     s.place.at = now;
     s.tcp.advance(now);
+}
+
+void Pipeline::ended_unseen(const Endpoint& client, const Endpoint& server, Timestamp now) {
+    State& s = *state_;
+    s.place.at = std::max(s.place.at, now);
+    s.tcp.give_up(client, server);
 }
 
 void Pipeline::lost(LossPlace place, std::uint64_t count) { state_->builder.model().loss.add(place, count); }

@@ -44,6 +44,9 @@ public:
     void on(const StreamChunk& chunk);
     // Live only: no packet came, but it is now surely later than `now`. Holes and ends that wait for time only are told.
     void tick(Timestamp now);
+    // Live only: the system says that this connection is over, but its end was not captured (packets were dropped). Its
+    // session ends, and is not complete. Nothing happens to a connection whose end was seen.
+    void ended_unseen(const Endpoint& client, const Endpoint& server, Timestamp now);
     void lost(LossPlace place, std::uint64_t count);
     // From now on packets may be there twice (a second interface has appeared).
     void expect_copies();

@@ -14,8 +14,9 @@
 #include "capture/live_source.h"
 #include "capture/reader.h"
 #include "core/stream_chunk.h"
-#include "decode/net/tcp.h"
+#include "decode/net/packet_parser.h"
 #include "pipeline/pipeline.h"
+#include "support/play_capture.h"
 #include "support/private_network.h"
 
 namespace hopscope::pipeline {
@@ -24,58 +25,8 @@ namespace {
 using namespace std::chrono_literals;
 using test::in_private_network;
 
-std::string capture_file(const std::string& name) {
-    return std::string(HOPSCOPE_SOURCE_DIR) + "/testdata/captures/" + name;
-}
-
-// What the two sides of each connection of a capture wrote, in order.
-class Script final : public decode::net::TcpListener {
-public:
-    struct Piece {
-        Direction direction{};
-        std::vector<std::uint8_t> bytes;
-    };
-    explicit Script(const std::string& name) {
-        auto reader = capture::Reader::open({capture_file(name)}, [](const capture::FileNote&) {});
-        if (!reader) return;
-        LossCounters loss;
-        decode::net::PacketParser parser(loss);
-        decode::net::TcpReassembler tcp(*this, loss, nullptr);
-        Packet packet;
-        decode::net::TcpSegment segment;
-        while ((*reader)->next(packet))
-            if (parser.parse(packet, segment)) tcp.on(segment, packet.at);
-        tcp.finish();
-    }
-    void opened(decode::net::FlowRef, const Endpoint&, const Endpoint& server, bool) override { port = server.port; }
-    void bytes(decode::net::FlowRef flow, Direction direction, Bytes bytes) override {
-        flows[flow.id].push_back({direction, {bytes.begin(), bytes.end()}});
-    }
-    void gap(decode::net::FlowRef, Direction, std::uint64_t, std::uint64_t) override {}
-    void note(decode::net::FlowRef, const NetNote&) override {}
-    void closing(decode::net::FlowRef, Direction, FinKind) override {}
-    void ended(decode::net::FlowRef, bool) override {}
-
-    // Over a real connection each; the client closes first.
-    void play() const {
-        test::TcpPair pair(port);
-        bool first = true;
-        for (const auto& [id, pieces] : flows) {
-            if (!first) pair.connect();
-            first = false;
-            for (const Piece& piece : pieces) {
-                const bool in = piece.direction == Direction::to_server;
-                ASSERT_TRUE(test::pass_on(in ? pair.client.get() : pair.server.get(),
-                                          in ? pair.server.get() : pair.client.get(), piece.bytes));
-            }
-            pair.client.close();
-            pair.server.close();
-        }
-    }
-
-    std::map<FlowId, std::vector<Piece>> flows;
-    std::uint16_t port = 0;
-};
+using test::capture_file;
+using test::Script;
 
 class Payloads final : public chain::Observer {
 public:
@@ -276,6 +227,42 @@ TEST(LiveRunner, a_hole_is_declared_by_the_clock_alone) {
     EXPECT_EQ(tap.at, later);
     pipeline.finish();
     EXPECT_EQ(*pipeline.model().capture.last, last.at) << "time without packets is no part of the capture";
+}
+
+// The packets of its end were dropped: the system says that it is over.
+TEST(Pipeline, a_connection_whose_end_was_missed_ends_incomplete_when_the_system_says_so) {
+    auto reader = capture::Reader::open({capture_file("runtime/exec_exit3.pcap")}, [](const capture::FileNote&) {});
+    ASSERT_TRUE(reader);
+    Payloads payloads;
+    Pipeline pipeline({.observer = &payloads});
+    LossCounters loss;
+    decode::net::PacketParser parser(loss);
+    decode::net::TcpSegment segment;
+    Packet packet;
+    Endpoint one, other;
+    Timestamp last;
+    while ((*reader)->next(packet)) {
+        ASSERT_TRUE(parser.parse(packet, segment));
+        if (segment.flags.fin || segment.flags.rst) break;
+        one = segment.source, other = segment.destination;
+        last = packet.at;
+        packet.position = 0;
+        pipeline.on(packet);
+    }
+    EXPECT_EQ(payloads.ended, 0);
+    pipeline.ended_unseen({one.address, 1}, other, last);  // another connection
+    EXPECT_EQ(payloads.ended, 0);
+    pipeline.ended_unseen(other, one, last + Duration{kNanosecondsPerSecond});  // either way round
+    EXPECT_EQ(payloads.ended, 1);
+    ASSERT_EQ(pipeline.model().sessions.size(), 1U);
+    const chain::Session& session = *pipeline.model().sessions.front();
+    EXPECT_TRUE(session.over);
+    EXPECT_FALSE(session.complete);
+    EXPECT_EQ(session.exit_code, 3);
+    EXPECT_EQ(session.gaps, 0U);
+    pipeline.ended_unseen(one, other, last + Duration{kNanosecondsPerSecond});
+    pipeline.finish();
+    EXPECT_EQ(payloads.ended, 1);
 }
 
 class Idle {

@@ -210,6 +210,20 @@ void TcpReassembler::advance(Timestamp now) {
     if (ticks_since(state_->next_due, state_->now) >= 0) state_->do_what_is_due();
 }
 
+bool TcpReassembler::give_up(const Endpoint& one, const Endpoint& other) {
+    State& s = *state_;
+    const FlowKey key = key_of(one, other, s.secrets);
+    const std::uint32_t slot = s.index.find(key.hash, [&](std::uint32_t candidate) {
+        const Flow& flow = s.flows[candidate];
+        return flow.addresses == key.addresses && flow.ports == key.ports;
+    });
+    if (slot == FlowIndex::kNone) return false;
+    s.flush(slot, 0);
+    s.flush(slot, 1);
+    s.end(slot, State::Ending::closed);
+    return true;
+}
+
 void TcpReassembler::finish() { state_->finish(); }
 std::uint64_t TcpReassembler::flows_opened() const { return state_->opened; }
 

@@ -55,6 +55,9 @@ public:
     void on(const TcpSegment& segment, Timestamp at);
     // No packet came, but time goes on (live): what waits only for time is done. Never needed for capture files.
     void advance(Timestamp now);
+    // Live: the system says that this connection is over, though its end was not captured. What waits is handed over,
+    // then it ends. False: no such connection (any more).
+    bool give_up(const Endpoint& one, const Endpoint& other);
     // The capture is over: holes are declared, waiting bytes handed over, every flow ended, in order of FlowId.
     void finish();
     [[nodiscard]] std::uint64_t flows_opened() const;
