@@ -10,6 +10,8 @@
 namespace hopscope::procmap {
 namespace {
 
+using namespace std::string_literals;
+
 using test::elf64;
 
 Program read_bytes(const std::string& bytes, bool search_texts = false) {
@@ -87,7 +89,7 @@ TEST(GoProgram, WithoutModuleLinesItsPackagesTell) {
 
 TEST(GoProgram, Conmon) {
     const std::string file =
-        elf64({{".rodata", std::string("conmon-pidfile\0exec-attach\0conmon version 2.1.6\ncommit: unknown\0", 66)}});
+        elf64({{".rodata", std::string("conmon-pidfile\0exec-attach\0conmon version 2.1.6\ncommit: unknown\0"s)}});
     const Program program = read_bytes(file, true);
     EXPECT_EQ(program.kind, Program::Kind::other_elf);
     EXPECT_EQ(program.texts.size(), 3U);

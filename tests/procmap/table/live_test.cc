@@ -242,7 +242,9 @@ TEST_P(LiveTable, OtherNetworkNamespaces) {
     EXPECT_EQ(pairs, 2U);
     ReaderOptions own = options();
     own.all_net_namespaces = false;
-    for (const Socket& socket : TableReader(own).read()->sockets) EXPECT_EQ(socket.net_namespace, self->net_namespace);
+    const auto table_of_own = TableReader(own).read();
+    ASSERT_TRUE(table_of_own);
+    for (const Socket& socket : table_of_own->sockets) EXPECT_EQ(socket.net_namespace, self->net_namespace);
 }
 
 TEST_P(LiveTable, RefreshFollowsWhatHappens) {

@@ -12,6 +12,8 @@
 namespace hopscope::procmap {
 namespace {
 
+using namespace std::string_literals;
+
 using test::FakeProcess;
 using ::testing::HasSubstr;
 
@@ -104,7 +106,7 @@ TEST(Roles, ADecoyGetsNoRole) {
 
 TEST(Roles, WithoutModuleLines) {
     const Process kubelet =
-        read_one(test::elf64({{".gopclntab", std::string("\0k8s.io/kubernetes/cmd/kubelet/app.Run\0", 39)}}),
+        read_one(test::elf64({{".gopclntab", std::string("\0k8s.io/kubernetes/cmd/kubelet/app.Run\0"s)}}),
                  {.comm = "kubelet", .arguments = {"/usr/bin/kubelet"}, .exe = "/usr/bin/kubelet"});
     EXPECT_EQ(kubelet.role, ProcessRole::kubelet);
     EXPECT_EQ(kubelet.role_proof.at(0), "exe is a Go program that holds the package k8s.io/kubernetes/cmd/kubelet/app");
@@ -155,7 +157,7 @@ TEST(Roles, ProgramsThatAreSeveralInOne) {
 
 TEST(Roles, ConmonAndItsVersion) {
     const std::string conmon =
-        test::elf64({{".rodata", std::string("conmon-pidfile\0conmon version 2.1.6\ncommit\0", 43)}});
+        test::elf64({{".rodata", std::string("conmon-pidfile\0conmon version 2.1.6\ncommit\0"s)}});
     const Process process =
         read_one(conmon, {.comm = "conmon",
                           .arguments = {"/usr/bin/conmon", "-c"},
