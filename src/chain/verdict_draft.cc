@@ -17,7 +17,8 @@ auto weight(const Draft& draft) {
 Holder holder_of(const Listener& listener, bool fits) {
     if (!listener.owner) return Holder::invisible;
     if (!listener.owner->role_doubt.empty() && !is_component(listener.owner->role)) return Holder::doubtful;
-    return fits ? Holder::proven : Holder::stranger;
+    if (!fits) return Holder::stranger;
+    return listener.owner->role_doubt.empty() ? Holder::proven : Holder::claimed;
 }
 
 void add_draft(std::vector<Draft>& drafts, Draft draft) {

@@ -28,6 +28,7 @@ Sure sure_of(const Proof& proof) {
         case Holder::doubtful: ceiling = Sure::low; break;
         case Holder::stranger:
         case Holder::named: ceiling = Sure::medium; break;
+        case Holder::claimed: ceiling = Sure::high; break;
         case Holder::proven: break;
     }
     return std::min(sure, ceiling);

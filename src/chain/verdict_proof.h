@@ -16,6 +16,8 @@ enum class Holder : std::uint8_t {
     doubtful,   // bears a component's name and is not it (Process::role_doubt): low
     stranger,   // some other program: medium
     named,      // a third party's program, known by the number and its own name only: medium
+    claimed,    // the component by its first argument alone, which the process itself chose; its executable may not be
+                // read (Process::role and role_doubt): high
     proven,     // the component itself, by executable, arguments or sockets (Process::role): no ceiling
 };
 

@@ -57,6 +57,9 @@ INSTANTIATE_TEST_SUITE_P(
                    .behaviour = true,
                    .version = true},
              Sure::low},
+        Rule{"by its first argument alone, with config", Proof{.holder = Holder::claimed, .config = true}, Sure::high},
+        Rule{"by its first argument alone, behaviour", Proof{.holder = Holder::claimed, .behaviour = true},
+             Sure::medium},
         Rule{"stranger with traffic", Proof{.holder = Holder::stranger, .traffic = true}, Sure::medium},
         Rule{"third party", Proof{.holder = Holder::named, .behaviour = true, .version = true}, Sure::medium}));
 

@@ -478,7 +478,7 @@ server.serve_forever()
 class Impostor(Daemon):
     """A process named containerd (comm, executable's name and arguments) with an HTTP server on a random port. It is Python."""
 
-    def __init__(self, rig, name="impostor"):
+    def __init__(self, rig, name="impostor", first_argument="/usr/bin/containerd"):
         folder = os.path.join(rig.folder, name)
         os.makedirs(folder)
         copy = os.path.join(folder, "containerd")
@@ -487,7 +487,7 @@ class Impostor(Daemon):
         for path, text in ((script, IMPOSTOR), (config, '[plugins."io.containerd.grpc.v1.cri"]\n  stream_server_port = "0"\n')):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
-        super().__init__(rig, name, ["/usr/bin/containerd", script, "--config", config], folder,
+        super().__init__(rig, name, [first_argument, script, "--config", config], folder,
                          env={**os.environ, "PYTHONHOME": sys.prefix}, executable=copy)
         self.port = int(self.wait_until("its port", lambda: read(self.log).strip()))
 

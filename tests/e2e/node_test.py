@@ -507,6 +507,23 @@ def graph_in_all_forms(world):
         assert subprocess.run(["dot", "-Tsvg"], input=dot.encode(), capture_output=True).returncode == 0
 
 
+@test
+def arguments_alone_never_make_certain(world):
+    """a decoy whose arguments are those of the real containerd is not certain to one who may not read its executable, nor is the real one then"""
+    need("setpriv")
+    decoy = world.rig.impostor("liar", daemons.program("containerd"))
+    runtime, pod = world.runtime()
+    assert world.why(decoy.port)["role"] == "unknown", "root reads the executable"
+    names = ("bpf", "perfmon")
+    document = world.document("why", decoy.port, "--ebpf", "require", prefix=capabilities(names), code={0, 4})
+    if not document:
+        raise Skip("no socket iterator on this kernel: without it the owner is not seen either")
+    port = document["ports"][0]
+    assert port["process"]["pid"] == decoy.pid and port["confidence"] != "certain", (brief(port), port["evidence"])
+    port = world.why(runtime.stream_port(pod), "--ebpf", "require", prefix=capabilities(names))
+    assert (port["role"], port["confidence"], port["process"]["pid"]) == ("cri-streaming-server", "high", runtime.pid), (brief(port), port["evidence"])
+
+
 def capabilities(names):
     """A prefix that leaves root only these capabilities."""
     return ["setpriv", "--inh-caps=-all", "--bounding-set=" + ",".join(["-all", *("+" + name for name in names)])]

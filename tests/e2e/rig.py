@@ -33,8 +33,8 @@ class Rig:
     def dockerd(self):
         return self._add(Dockerd(self))
 
-    def impostor(self):
-        return self._add(Impostor(self))
+    def impostor(self, *args):
+        return self._add(Impostor(self, *args))
 
     def httpd(self):
         return self._add(Httpd(self))
