@@ -232,9 +232,11 @@ Capability host_pid_namespace() {
 Capability control_groups() {
     Capability row{.code = "CAP-07", .name = "control groups"};
     struct statfs mounted {};
-    if (::statfs("/sys/fs/cgroup", &mounted) != 0) {
+    const int error = ::statfs("/sys/fs/cgroup", &mounted) == 0 ? 0 : errno;
+    // An empty directory of sysfs: nothing is mounted there.
+    if (error != 0 || mounted.f_type == SYSFS_MAGIC) {
         row.state = State::limited;
-        row.detail = "/sys/fs/cgroup: " + why(errno);
+        row.detail = "/sys/fs/cgroup: " + (error != 0 ? why(error) : std::string("nothing is mounted"));
         row.lost = "whether version 1 or 2 is in use; containers are told from /proc/PID/cgroup all the same";
         row.remedy = "mount /sys/fs/cgroup";
         return row;

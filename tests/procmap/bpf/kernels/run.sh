@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# run.sh [KERNEL…]: boots Debian's 5.10, 6.1 and 6.12 kernels in QEMU (software emulation, no privileges) and runs probe.cc in each.
+# Everything is fetched with apt-get download and unpacked below build/kernels; nothing is installed. About 150 MB and two minutes.
+# Needs a configured build: BUILD=build/release by default, with the libraries hopscope_procmap_bpf and hopscope_core.
+set -euo pipefail
+cd "$(dirname "$0")/../../../.."
+build=$(realpath "${BUILD:-build/release}")
+here=tests/procmap/bpf/kernels
+work=$PWD/build/kernels
+kernels=("${@:-5.10 6.1 6.12}")
+read -r -a kernels <<<"${kernels[*]}"
+mkdir -p "$work"/{debs,root,apt/state/lists/partial,apt/cache/archives/partial}
+
+# Three releases of Debian in a package list of our own.
+cat > "$work/apt/sources.list" <<LIST
+deb http://deb.debian.org/debian bookworm main
+deb http://deb.debian.org/debian-security bookworm-security main
+deb http://deb.debian.org/debian bullseye main
+deb http://deb.debian.org/debian-security bullseye-security main
+deb http://deb.debian.org/debian trixie main
+LIST
+own=(-o "Dir::Etc::sourcelist=$work/apt/sources.list" -o Dir::Etc::sourceparts=/nonexistent -o "Dir::State=$work/apt/state"
+     -o "Dir::Cache=$work/apt/cache" -o Dir::State::status=/dev/null -o "APT::Sandbox::User=$(id -un)")
+
+fetch() {  # unpacks packages by the machine's own list, once
+    local package
+    for package in "$@"; do
+        compgen -G "$work/debs/${package}_*.deb" >/dev/null || (cd "$work/debs" && apt-get download "$package" >/dev/null 2>&1) || true
+    done
+    for package in "$work"/debs/*.deb; do
+        [ -f "$package.done" ] || { dpkg-deb -x "$package" "$work/root" && touch "$package.done"; }
+    done
+}
+
+kernel() {  # the file of the newest cloud kernel of a version
+    local image name
+    image=$(compgen -G "$work/root/boot/vmlinuz-$1.*-cloud-amd64" | sort -V | tail -n 1 || true)
+    if [ -z "$image" ]; then
+        [ -s "$work/apt/cache/pkgcache.bin" ] || apt-get "${own[@]}" update >/dev/null
+        name=$(apt-cache "${own[@]}" search --names-only "^linux-image-${1//./\\.}\..*cloud-amd64$" | awk '{print $1}' | grep -v unsigned | sort -V | tail -n 1)
+        (cd "$work/debs" && apt-get "${own[@]}" download "$name" >/dev/null)
+        dpkg-deb --fsys-tarfile "$work"/debs/"${name}"_*.deb | tar -x -C "$work/root" ./boot
+        image=$(compgen -G "$work/root/boot/vmlinuz-$1.*-cloud-amd64" | sort -V | tail -n 1)
+    fi
+    echo "$image"
+}
+
+qemu_packages=$(apt-get install --no-install-recommends -s qemu-system-x86 2>/dev/null | awk '/^Inst/{print $2}')
+fetch busybox-static qemu-system-x86 $qemu_packages
+
+cmake --build "$build" --target hopscope_procmap_bpf hopscope_core -- --quiet
+g++ -O1 -static -std=c++20 -Isrc "$here/probe.cc" "$(find "$build" -name libhopscope_procmap_bpf.a)" "$(find "$build" -name libhopscope_core.a)" \
+    -lbpf -lelf -lz -o "$work/probe"
+init=$work/init
+rm -rf "$init"
+mkdir -p "$init"/{bin,proc,sys}
+cp "$work/root/bin/busybox" "$init/bin/busybox"
+ln -s busybox "$init/bin/sh"
+cp "$work/probe" "$init/probe"
+cat > "$init/init" <<'INIT'
+#!/bin/sh
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t sysfs sysfs /sys
+/bin/busybox ip link set lo up
+/probe
+/bin/busybox poweroff -f
+INIT
+chmod +x "$init/init"
+python3 "$here/initramfs.py" "$init" "$work/init.img"
+
+failed=0
+for version in "${kernels[@]}"; do
+    image=$(kernel "$version")
+    cpu=max processors=2
+    # QEMU 7.2 brings this kernel down with more.
+    [ "$version" = 6.12 ] && cpu=Nehalem processors=1
+    echo "== $(basename "$image")"
+    LD_LIBRARY_PATH="$work/root/usr/lib/x86_64-linux-gnu:$work/root/lib/x86_64-linux-gnu" timeout "${SECONDS_EACH:-240}" \
+        "$(PATH=$work/root/usr/bin:$PATH command -v qemu-system-x86_64)" -L "$work/root/usr/share/qemu" -L "$work/root/usr/share/seabios" \
+        -accel tcg -cpu $cpu -smp $processors -m 1024 -nographic -no-reboot -nodefaults -serial stdio -kernel "$image" \
+        -initrd "$work/init.img" -append "console=ttyS0 panic=-1 quiet" </dev/null > "$work/$version.log" 2>&1 || true
+    tr -d '\r' < "$work/$version.log" | grep -aE '^(ok|FAIL|ALL|NOT|  )' || true
+    grep -aq 'ALL RIGHT' "$work/$version.log" || { failed=1; echo "   see $work/$version.log"; }
+done
+exit $failed
