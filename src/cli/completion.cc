@@ -1,14 +1,19 @@
 // Shell completion: the scripts ask the hidden command __complete, which answers from the table of commands.
+#include <charconv>
 #include <cstdio>
+#include <set>
 
+#include "cli/codes.h"
 #include "cli/commands.h"
 #include "cli/report_error.h"
 #include "core/untrusted.h"
+#include "procmap/host_root.h"
 
 namespace hopscope::cli {
 namespace {
 
-constexpr std::string_view kBash = R"(# bash completion for hopscope: hopscope completion bash > /etc/bash_completion.d/hopscope
+constexpr std::string_view kBash =
+    R"(# bash completion for hopscope: hopscope completion bash > /etc/bash_completion.d/hopscope
 _hopscope() {
     local word=${COMP_WORDS[COMP_CWORD]} answer
     answer=$(hopscope __complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
@@ -43,6 +48,36 @@ void print_words(const std::vector<std::string>& words, std::string_view begin) 
     }
 }
 
+// Listening TCP ports of our network namespace, each once. The text of /proc needs no privileges and costs a
+// millisecond.
+std::vector<std::string> listening_ports() {
+    constexpr std::size_t kTableBytesMax = 4 * 1024 * 1024;  // 25,000 sockets; a completion must be quick
+    std::set<std::uint16_t> ports;
+    const procmap::HostRoot root;
+    for (const char* name : {"/proc/net/tcp", "/proc/net/tcp6"}) {
+        const auto table = root.read(name, kTableBytesMax);
+        if (!table) continue;
+        // "  0: 0100007F:8F47 00000000:0000 0A …": local address, remote address, state; 0A is LISTEN.
+        for (std::size_t begin = table->find('\n'); begin != std::string::npos; begin = table->find('\n', begin + 1)) {
+            const std::string_view line =
+                std::string_view(*table).substr(begin + 1, table->find('\n', begin + 1) - begin - 1);
+            const std::size_t slot = line.find(": ");
+            if (slot == std::string_view::npos) continue;
+            const std::size_t colon = line.find(':', slot + 2);
+            const std::size_t remote = line.find(' ', colon);
+            const std::size_t state = remote == std::string_view::npos ? remote : line.find(' ', remote + 1);
+            if (colon == std::string_view::npos || state == std::string_view::npos || line.substr(state + 1, 2) != "0A")
+                continue;
+            std::uint16_t port = 0;
+            std::from_chars(line.data() + colon + 1, line.data() + remote, port, 16);
+            if (port != 0) ports.insert(port);
+        }
+    }
+    std::vector<std::string> words;
+    for (const std::uint16_t port : ports) words.push_back(std::to_string(port));
+    return words;
+}
+
 const OptionSpec* option_named(std::string_view word, const CommandSpec* command) {
     for (const auto* options : {&global_options(), command ? &command->options : nullptr}) {
         if (!options) continue;
@@ -59,7 +94,11 @@ const OptionSpec* option_named(std::string_view word, const CommandSpec* command
 int run_completion(const Invocation& invocation) {
     const std::string& shell = invocation.arguments.front();
     if (shell != "bash" && shell != "zsh") {
-        report_error(Error{.doing = "no completion for", .subject = shell, .why = "", .hint = "hopscope completion bash, or zsh", .code = "USE-01"});
+        report_error(Error{.doing = "no completion for",
+                           .subject = shell,
+                           .why = "",
+                           .hint = "hopscope completion bash, or zsh",
+                           .code = "USE-01"});
         return kUsage;
     }
     std::fputs((shell == "bash" ? kBash : kZsh).data(), stdout);
@@ -107,9 +146,18 @@ int run_complete(const Invocation& invocation) {
         for (const CommandSpec& each : commands()) {
             if (!each.group.empty()) candidates.emplace_back(each.name);
         }
-        for (const char* topic : {"options", "filter", "secrets", "exit-codes", "hops", "codes", "config"}) candidates.emplace_back(topic);
+        for (const char* topic : {"options", "filter", "secrets", "exit-codes", "hops", "codes", "config"})
+            candidates.emplace_back(topic);
     } else if (command->name == "completion") {
         candidates = {"bash", "zsh"};
+    } else if (command->name == "ports" || command->name == "why") {
+        candidates = listening_ports();
+        if (current.starts_with("/")) {
+            std::puts(":files");
+            return kDone;
+        }
+    } else if (command->name == "doctor") {
+        for (const CodePage& page : codes()) candidates.emplace_back(page.code);
     } else if (command->name == "schema") {
         candidates = {"report", "event", "fields", "ports", "watch", "graph", "doctor", "otel"};
     } else if (!command->arguments.empty()) {

@@ -143,7 +143,8 @@ private:
     [[nodiscard]] std::string details(const GraphEdge& edge) const {
         std::string text;
         if (edge.count > 1) text += " " + std::string(style_.times()) + grouped(edge.count);
-        if (!edge.says.empty()) text += "  " + display(edge.says, style_.glyphs);
+        if (!edge.says.empty() && edge.kind != GraphEdge::Kind::parent)
+            text += "  " + display(edge.says, style_.glyphs);
         if (edge.grade != Grade::decoded) text += " " + std::string(grade_glyph(edge.grade, style_.glyphs));
         return text;
     }

@@ -105,14 +105,19 @@ std::string pod_name(const chain::K8sNames& names, Glyphs glyphs) {
 }
 
 std::string role_name(const std::string& role) {
-    static constexpr std::array<std::pair<std::string_view, const char*>, 14> kRoles = {{
+    static constexpr std::array<std::pair<std::string_view, const char*>, 19> kRoles = {{
         {"cri-streaming-server", "CRI streaming server"},
         {"kubelet-api", "kubelet API"},
         {"kubelet-read-only", "kubelet read-only API"},
         {"kubelet-healthz", "kubelet healthz"},
         {"cri-socket", "CRI (gRPC)"},
         {"containerd-api", "containerd API"},
+        {"containerd-ttrpc", "containerd (ttrpc)"},
+        {"shim-socket", "shim (ttrpc)"},
         {"docker-api", "Docker API"},
+        {"device-plugin", "device plugins"},
+        {"pod-resources", "pod resources"},
+        {"csi-socket", "CSI driver"},
         {"kube-proxy-healthz", "kube-proxy healthz"},
         {"kube-proxy-metrics", "kube-proxy metrics"},
         {"etcd-client", "etcd, clients"},

@@ -40,19 +40,22 @@ std::string exe_words(const Verdict& verdict, Glyphs glyphs) {
 
 Table ports_table(const chain::Judgement& shown, const PortsTextOptions& options) {
     const auto title = [&](const char* text) { return options.header ? std::string(text) : std::string(); };
+    constexpr std::size_t kNarrowColumns = 80;
+    const bool narrow = options.style.columns != 0 && options.style.columns < kNarrowColumns;
     // What leaves first on a narrow terminal: the path of the program, the peers, the count, then the reason.
     Table table({{.title = title("LISTENS ON"), .when_empty = true},
                  {.title = title("PROCESS"), .when_empty = true},
-                 {.title = title("ROLE"), .shortest = 10, .when_empty = true},
+                 {.title = title("ROLE"), .shortest = narrow ? 10U : 0U, .when_empty = true},
                  {.title = title("SURE"), .leaves = 5},
                  {.title = title("SEEN"), .align = Align::right, .leaves = 3},
-                 {.title = title("WHY"), .shortest = 20, .leaves = 4},
+                 {.title = title("WHY"), .shortest = 16, .leaves = 4},
                  {.title = title("PEERS"), .leaves = 2},
                  {.title = title("EXE"), .leaves = 1}});
     const Glyphs glyphs = options.style.glyphs;
-    // Addresses are never cut; a path of half the terminal loses its middle, so that the rest of the row has room.
+    // Addresses are never cut; a path of a third of the terminal loses its middle, so that the rest of the row has
+    // room.
     const std::size_t path_columns =
-        options.style.columns == 0 ? kCellColumnsMax : std::max<std::size_t>(24, options.style.columns * 2 / 5);
+        options.style.columns == 0 ? kCellColumnsMax : std::max<std::size_t>(24, options.style.columns / 3);
     for (const Verdict& verdict : shown.verdicts) {
         const bool warned = !verdict.findings.empty();
         std::string place = listens_on(verdict, glyphs);
@@ -167,7 +170,7 @@ public:
                                                           : display(verdict.title, style_.glyphs));
         const std::string owner = owner_words(verdict, style_.glyphs);
         if (owner == "-") {
-            says += ". No process holds it, or none that may be seen.";
+            says += verdict.title.empty() ? ". No process holds it, or none that may be seen." : ".";
         } else {
             says += says.find(owner) == std::string::npos ? ", held by " + owner + "." : ".";
         }
