@@ -585,6 +585,8 @@ def every_capability_set_is_right(world):
         assert owner_known or rows["CAP-03"]["state"] != "ok", f"{names}: doctor says {rows['CAP-03']}, the owner was not seen by {document['method']}"
         assert (rows["CAP-01"]["state"] == "ok") == ("net_raw" in names), f"{names}: {rows['CAP-01']}"
         iterator = "iter/task_file" in document["method"]
+        if {"bpf", "perfmon"} <= set(names) or "sys_admin" in names:
+            assert owner_known or rows["BPF-04"]["state"] != "ok", f"{names}: doctor says {rows['BPF-04']}, yet the owner was not seen by {document['method']}"
         told.append(f"{'+'.join(names) or 'none'}: {'owner' if owner_known else 'no owner'}{', iterator' if iterator else ''}")
     return "; ".join(told)
 
