@@ -182,6 +182,24 @@ def two_runtimes_at_once(world):
 
 
 @test
+def shims_outlive_their_runtime(world):
+    """a containerd that was killed and started again: the new port is certain, the old one is gone, and the shim, now another's child, is the new one's"""
+    runtime, pod = world.runtime("again")
+    old_port, old_pid, shim = runtime.stream_port(pod), runtime.pid, pod.shim()
+    is_streaming_server(world.why(old_port), runtime, old_port)
+    runtime.restart()
+    number = runtime.stream_port(pod)
+    is_streaming_server(world.why(number), runtime, number)
+    assert runtime.pid != old_pid and pod.shim() == shim and daemons.parent(shim) not in (runtime.pid, old_pid)
+    if number != old_port:
+        world.run("why", old_port, code=3)
+    port = daemons.wait_for("containerd is back at its shim", lambda: [p for p in [world.why(pod.shim_socket())] if p.get("peers")])[0]
+    assert (port["role"], port["process"]["pid"]) == ("shim-socket", shim) and {peer["process"]["pid"] for peer in port["peers"]} == {runtime.pid}, port
+    edges = [(edge["from"], edge["to"]) for edge in world.document("graph")["edges"] if edge["kind"] == "serves"]
+    assert (f"p{runtime.pid}", f"p{shim}") in edges, edges
+
+
+@test
 def docker_with_its_containerd(world):
     """dockerd's API socket is certain; its own containerd, which has no CRI, serves no streaming port"""
     docker = world.rig.dockerd()
@@ -555,12 +573,14 @@ def an_ordinary_user_gets_what_he_may(world):
     assert "process" not in port and port["confidence"] != "certain", (brief(port), port["evidence"])
     done = world.run("why", number, user=NOBODY)
     assert b"CAP_SYS_PTRACE" in done.stdout + done.stderr or b"sudo" in done.stdout + done.stderr, (done.stdout + done.stderr).decode()
-    # setpriv starts a program anew: a process that only changes its user hides its descriptors even from itself.
-    own = daemons.Daemon(world.rig, "own", ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", sys.executable, "-c",
-                                            "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); time.sleep(600)"],
-                         env=dict(os.environ))
+    # setpriv starts a program anew: a process that only changes its user hides its descriptors even from itself. The copy
+    # of the program lies where every user may run it.
+    folder, mine = os.path.join(world.rig.folder, "own"), daemons.free_port()
+    os.mkdir(folder)
+    copy = shutil.copy(daemons.program("busybox"), folder)
+    own = daemons.Daemon(world.rig, "own", ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", copy, "httpd", "-f", "-p", f"127.0.0.1:{mine}"])
     try:
-        mine = int(own.wait_until("its port", lambda: daemons.read(own.log).strip()))
+        own.wait_until("its port", lambda: mine in daemons.listeners(own.pid))
         assert world.why(mine, user=NOBODY)["process"]["pid"] == own.pid
     finally:
         own.stop()
