@@ -81,7 +81,8 @@ TEST(ProcessNames, sandbox_container_and_pod_from_command_lines_and_cgroups) {
 
 TEST(ExecFifo, forms) {
     const std::string cri = "/run/containerd/io.containerd.grpc.v1.cri/containers/" + hex_id('a') + "/io/3612524634/";
-    const auto found = exec_fifo(cri + hex_id('b') + "-stdin");
+    const std::string path = cri + hex_id('b') + "-stdin";  // exec_fifo() answers with parts of it
+    const auto found = exec_fifo(path);
     ASSERT_TRUE(found);
     EXPECT_EQ(found->container_id, hex_id('a'));
     EXPECT_EQ(found->exec_id, hex_id('b'));
