@@ -115,7 +115,7 @@ Result<std::unique_ptr<NodeReader>> NodeReader::open(const Invocation& invocatio
     options.all_net_namespaces = request.all_net_namespaces || reader->which_ != Namespaces::host || elsewhere;
     procmap::SurveyOptions survey;
     survey.ask_runtimes = request.ask_runtimes && reader->root_.is_live();
-    survey.probe = request.probe;
+    survey.probe = request.probe && reader->root_.is_live();  // never this machine's ports for another's files
     survey.probe_only = std::move(request.probe_only);
     reader->survey_ = std::make_unique<procmap::Survey>(std::move(options), std::move(survey));
     return reader;
