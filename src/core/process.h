@@ -29,7 +29,7 @@ struct Process {
     std::uint32_t uid = 0;
     Untrusted comm;                   // 15 bytes at most
     Untrusted exe;                    // target of /proc/PID/exe; empty: not permitted to read
-    std::vector<Untrusted> cmdline;   // arguments; may hold secrets
+    std::vector<Untrusted> cmdline;   // arguments; may hold secrets; empty for a program known to be of no component
     Untrusted cgroup;                 // the longest path of /proc/PID/cgroup
     Untrusted container_id;           // 64 hexadecimal digits, from the cgroup path
     Untrusted pod_uid;                // from the cgroup path

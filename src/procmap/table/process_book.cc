@@ -95,6 +95,7 @@ void ProcessBook::settle_namespaces(std::uint64_t own, const std::vector<std::ui
 
 bool ProcessBook::read_facts(std::uint32_t pid, ProcessFacts& out) {
     if (!read_process(proc_, pid, !root_->is_live(), out)) return false;
+    if (!out.is_kernel_thread && !programs_.is_dull(out)) read_arguments(proc_, out);
     programs_.judge(out);
     if (out.process.role == ProcessRole::unknown && out.process.role_doubt.empty() && root_->is_live()) return true;
     ask_namespace(out);

@@ -129,10 +129,6 @@ bool read_process(int proc, std::uint32_t pid, bool owner_from_status, ProcessFa
     if (got > 0) process.exe = Untrusted({link.data(), static_cast<std::size_t>(got)});
     out.exe_denied = got < 0 && is_denied(errno);
 
-    std::array<char, limits::kCommandLineBytesMax> large;
-    got = read_small(proc, pid, "cmdline", large);
-    if (got > 0) take_arguments({large.data(), static_cast<std::size_t>(got)}, process.cmdline);
-
     std::array<char, limits::kCgroupFileBytesMax> lines;
     got = read_small(proc, pid, "cgroup", lines);
     if (got > 0) {
@@ -144,6 +140,13 @@ bool read_process(int proc, std::uint32_t pid, bool owner_from_status, ProcessFa
         out.is_monitor = names.is_monitor;
     }
     return true;
+}
+
+void read_arguments(int proc, ProcessFacts& facts) {
+    facts.process.cmdline.clear();
+    std::array<char, limits::kCommandLineBytesMax> bytes;
+    const ssize_t got = read_small(proc, facts.process.id.pid, "cmdline", bytes);
+    if (got > 0) take_arguments({bytes.data(), static_cast<std::size_t>(got)}, facts.process.cmdline);
 }
 
 }  // namespace hopscope::procmap

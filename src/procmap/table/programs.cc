@@ -19,6 +19,9 @@ bool is_deleted(const std::string& exe) {
     return exe.size() >= kSuffix.size() && exe.compare(exe.size() - kSuffix.size(), kSuffix.size(), kSuffix) == 0;
 }
 
+// One path may be different files in different containers.
+std::string memo_of(const Process& process) { return process.exe.raw() + '\0' + process.container_id.raw(); }
+
 }  // namespace
 
 const Program* Programs::look(const std::string& path, bool search_texts, int& error) {
@@ -51,22 +54,27 @@ const Program* Programs::look(const std::string& path, bool search_texts, int& e
     return program;
 }
 
+bool Programs::is_dull(const ProcessFacts& facts) const {
+    return !facts.exe_denied && dull_.contains(memo_of(facts.process)) && !is_named_like_component(facts.process);
+}
+
 void Programs::judge(ProcessFacts& facts) {
     Process& process = facts.process;
     const bool named = is_named_like_component(process);
-    const std::string memo = process.exe.raw() + '\0' + process.container_id.raw();
     const Program unread;
     ProgramSource source;
-    if (!facts.is_kernel_thread && !facts.exe_denied && (named || !dull_.contains(memo))) {
+    if (!facts.is_kernel_thread && !facts.exe_denied && !is_dull(facts)) {
         int error = 0;
         const Program* program = look("/proc/" + std::to_string(process.id.pid) + "/exe", named, error);
         if (program != nullptr) {
             source.kind = ProgramSource::Kind::executable;
             give_role(process, *program, source, facts.is_monitor);
             const bool nobody = process.role == ProcessRole::unknown || process.role == ProcessRole::in_container;
-            if (nobody && !named && !process.exe.empty() && !is_deleted(process.exe.raw())) {
+            // A Go program may be several in one (k3s): what it is this time, its arguments tell.
+            const bool never = program->kind == Program::Kind::other_elf || program->kind == Program::Kind::not_elf;
+            if (nobody && never && !named && !process.exe.empty() && !is_deleted(process.exe.raw())) {
                 if (dull_.size() >= limits::kProgramVerdictsMax) dull_.clear();
-                dull_.insert(memo);
+                dull_.insert(memo_of(process));
             }
             return;
         }

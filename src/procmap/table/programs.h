@@ -19,8 +19,11 @@ class Programs {
 public:
     explicit Programs(const HostRoot& root) : root_(&root) {}
 
-    // Fills role, proof, doubt and version of the process.
+    // Fills role, proof, doubt and version of the process; its arguments have been read unless it is dull.
     void judge(ProcessFacts& facts);
+    // Its executable was looked at before and is of no component, and it is not named like one: judge() will not open
+    // it and needs no arguments.
+    [[nodiscard]] bool is_dull(const ProcessFacts& facts) const;
 
 private:
     struct FileKey {

@@ -194,8 +194,8 @@ Verdict role_of_program(const Process& process, const Program& program) {
 }
 
 ProcessRole named_role(const Process& process) {
-    for (const std::string_view name :
-         {std::string_view(process.comm.raw()), base_name(process.exe.raw()), base_name(argument(process, 0))})
+    // Not by argument 0, which anybody sets and nobody is shown.
+    for (const std::string_view name : {std::string_view(process.comm.raw()), base_name(process.exe.raw())})
         if (const ProcessRole role = role_of_name(name); role != ProcessRole::unknown) return role;
     return ProcessRole::unknown;
 }
