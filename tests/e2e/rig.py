@@ -43,6 +43,16 @@ class Rig:
         self.running.remove(daemon)
         daemon.stop()
 
+    def _remove_run(self):
+        """Takes the folders in /run away that were not there before; a shim removes its socket a moment after it ended."""
+        for path in reversed(self.made_run):
+            for folder in (os.path.join(path, "runc"), os.path.join(path, "fifo"), path):
+                try:
+                    os.rmdir(folder)
+                except OSError:  # not there, or not empty yet
+                    pass
+        return not any(map(os.path.exists, self.made_run))
+
     def __enter__(self):
         return self
 
@@ -60,13 +70,10 @@ class Rig:
         except TimeoutError as error:
             trouble.append(error)
         shutil.rmtree(self.folder, ignore_errors=True)
-        for path in reversed(self.made_run):
-            for name in ("runc", "fifo"):
-                daemons_folder = os.path.join(path, name)
-                if os.path.isdir(daemons_folder) and not os.listdir(daemons_folder):
-                    os.rmdir(daemons_folder)
-            if os.path.isdir(path) and not os.listdir(path):
-                os.rmdir(path)
+        try:
+            daemons.wait_for("/run/containerd is empty", self._remove_run, 3)
+        except TimeoutError as error:
+            trouble.append(error)
         if trouble:
             raise RuntimeError(f"the rig did not come down clean: {trouble}")
 
