@@ -10,6 +10,12 @@ using chain::Place;
 using chain::Session;
 using chain::Stream;
 
+LossCounters losses_of(const chain::Model& model) {
+    LossCounters loss = model.loss;
+    loss.count[static_cast<std::size_t>(LossPlace::uncompared)] = 0;
+    return loss;
+}
+
 LiveWatch::LiveWatch(exports::Output& out, const LiveWatchOptions& options) : out_(out), options_(options) {
     exports::RowFilter wanted;
     if (chain::Filter* filter = options.filter) {
@@ -48,9 +54,8 @@ void LiveWatch::tell(const chain::Chain& chain, std::span<const Session* const> 
 
 void LiveWatch::tick(Timestamp now) {
     if (text_) text_->tell_data(now, false);
-    const LossCounters& loss = pipeline_->model().loss;
-    if (json_) json_->loss(loss, now);
-    if (text_) text_->loss(loss, now);
+    if (json_) json_->loss(pipeline_->model().loss, now);
+    if (text_) text_->loss(losses_of(pipeline_->model()), now);
     chains_.look(pipeline_->builder(), now,
                  [&](const chain::Chain& chain, std::span<const Session* const> sessions) { tell(chain, sessions); });
     out_.flush();
@@ -65,7 +70,7 @@ void LiveWatch::finish() {
     const chain::Model& model = pipeline_->model();
     if (text_) {
         text_->tell_data(model.capture.last.value_or(Timestamp{}), true);
-        text_->loss(model.loss, Timestamp{INT64_MAX});
+        text_->loss(losses_of(model), model.capture.last.value_or(Timestamp{}), true);
     }
     chains_.finish(pipeline_->model(),
                    [&](const chain::Chain& chain, std::span<const Session* const> sessions) { tell(chain, sessions); });

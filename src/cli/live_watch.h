@@ -20,6 +20,10 @@
 
 namespace hopscope::cli {
 
+// What is called lost for people. A live capture keeps no old packets, so that bytes that are sent again are never
+// compared with the first ones: nothing is missing because of that (JSON has the counter all the same).
+LossCounters losses_of(const chain::Model& model);
+
 enum class LiveFormat : std::uint8_t { text, json, otlp };
 
 struct LiveWatchOptions {

@@ -176,7 +176,7 @@ std::string Observation::summary() const {
 
 // Every counter that is not zero, and the remedy of the most frequent one.
 void Observation::tell_losses() const {
-    const LossCounters& loss = pipeline_->model().loss;
+    const LossCounters loss = losses_of(pipeline_->model());
     std::string text;
     for (std::size_t i = 0; i < kLossPlaces; ++i) {
         if (loss.count[i] > 0)
@@ -195,7 +195,7 @@ int Observation::exit_status() const {
         return kFailed;
     }
     if (inputs_failed_ > 0) return kFailed;
-    const LossCounters& loss = pipeline_->model().loss;
+    const LossCounters loss = losses_of(pipeline_->model());
     const bool lost = std::any_of(loss.count.begin(), loss.count.end(), [](std::uint64_t n) { return n > 0; });
     return invocation_.on("strict") && lost ? kDataLost : kDone;
 }

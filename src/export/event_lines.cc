@@ -120,8 +120,8 @@ void EventLines::on(const Problem& problem, const Place& place) {
          display(problem.code, options_.style.glyphs) + " " + display(problem.text, options_.style.glyphs));
 }
 
-void EventLines::loss(const LossCounters& now, Timestamp at) {
-    if (told_loss_at_ && at >= *told_loss_at_ && (at - *told_loss_at_).ns < kNanosecondsPerSecond) return;
+void EventLines::loss(const LossCounters& now, Timestamp at, bool last) {
+    if (!last && told_loss_at_ && at >= *told_loss_at_ && (at - *told_loss_at_).ns < kNanosecondsPerSecond) return;
     if (now.count == told_loss_.count) return;
     std::string detail;
     for (std::size_t i = 0; i < kLossPlaces; ++i) {
@@ -215,9 +215,10 @@ void EventLines::tell_data(Timestamp now, bool all) {
     for (auto at = sums_.begin(); at != sums_.end();) {
         Sum& sum = at->second;
         const bool due = !sum.told_at || (now - *sum.told_at).ns >= kNanosecondsPerSecond || now < *sum.told_at;
-        if (sum.pieces > 0 && (due || all)) tell(at->first, sum);
         // A stream that is silent for a second begins anew: the table holds what is busy only.
-        if (all || (sum.pieces == 0 && due))
+        const bool silent = sum.pieces == 0 && due;
+        if (sum.pieces > 0 && (due || all)) tell(at->first, sum);
+        if (all || silent)
             at = sums_.erase(at);
         else
             ++at;

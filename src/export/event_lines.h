@@ -34,7 +34,8 @@ public:
     EventLines(Output& out, EventLineOptions options);
 
     void event(const Event& event, const chain::Place& place);
-    void loss(const LossCounters& now, Timestamp at);
+    // What was added since the last such line, at most once per second, unless it is the `last` one.
+    void loss(const LossCounters& now, Timestamp at, bool last = false);
     void chain(const chain::Chain& chain, std::span<const chain::Session* const> sessions);
     // Sums that are due are told; call it every turn, and with everything at the end.
     void tell_data(Timestamp now, bool all);

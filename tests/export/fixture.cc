@@ -1,5 +1,6 @@
 #include "export/fixture.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace hopscope::exports::test {
@@ -207,6 +208,12 @@ void add_portforward(Model& model) {
 }
 
 void add_chains(Model& model) {
+    // Live, the system tells who is at both ends.
+    model.sessions[5]->ends = std::make_unique<chain::Ends>();
+    model.sessions[5]->ends->from =
+        chain::Process{.pid = 8483, .comm = Untrusted("kubelet"), .exe = Untrusted("/usr/bin/kubelet")};
+    model.sessions[5]->ends->to =
+        chain::Process{.pid = 23784, .comm = Untrusted("containerd"), .exe = Untrusted("/usr/bin/containerd")};
     Chain exec;
     exec.number = 1;
     exec.op = Op::exec;
@@ -562,6 +569,13 @@ void tell_everything(Ndjson& ndjson, const Model& model) {
     ndjson.loss(loss, at(0.4));
     for (const auto& session : model.sessions) tell_session(ndjson, *session);
     for (const Finding& finding : model.findings) ndjson.finding(finding);
+    for (const chain::Chain& each : model.chains) {
+        std::vector<const chain::Session*> members;
+        for (const auto& session : model.sessions)
+            if (std::find(each.sessions.begin(), each.sessions.end(), session->number) != each.sessions.end())
+                members.push_back(session.get());
+        ndjson.chain(each, members);
+    }
     ndjson.end(model);
 }
 
