@@ -114,9 +114,9 @@ std::string config_topic(const Invocation& invocation) {
 
 std::string overview_page() {
     std::string out =
-        "hopscope: who talks to whom in kubectl exec, attach and port-forward, on this node.\n\n"
+        "hopscope: who talks to whom in kubectl exec, attach and port-forward on a node.\n\n"
         "  hopscope why 35751                         why is this port open?\n"
-        "  hopscope ports                             every port and socket of the node's components\n"
+        "  hopscope ports                             listeners of kubelet and runtimes\n"
         "  hopscope analyze node.pcap                 report on a capture, without root\n"
         "  hopscope analyze node.pcap -o json | jq .  the same for programs\n"
         "  hopscope chain node.pcap                   one exec hop by hop\n"
