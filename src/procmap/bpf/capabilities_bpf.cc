@@ -29,23 +29,40 @@ private:
     int fd_;
 };
 
-// return 0
-constexpr bpf_insn kNothing[] = {
-    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .src_reg = 0, .off = 0, .imm = 0},
-    {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}};
+constexpr bpf_insn instruction(unsigned code, unsigned to, unsigned from, int number) {
+    return {.code = static_cast<__u8>(code),
+            .dst_reg = static_cast<__u8>(to & 0xfU),
+            .src_reg = static_cast<__u8>(from & 0xfU),
+            .off = 0,
+            .imm = number};
+}
+
+// Reads kernel memory, as all of our programs do: lockdown "confidentiality" forbids just that.
+constexpr bpf_insn kTry[] = {
+    instruction(BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_1, BPF_REG_10, 0),
+    instruction(BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_1, 0, -8),
+    instruction(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_2, 0, 8),
+    instruction(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_3, 0, 0),
+    instruction(BPF_JMP | BPF_CALL, 0, 0, BPF_FUNC_probe_read_kernel),
+    instruction(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0),
+    instruction(BPF_JMP | BPF_EXIT, 0, 0, 0),
+};
+constexpr std::size_t kTryLength = sizeof kTry / sizeof kTry[0];
 
 void fail(Capability& row, State state, const char* step, int error, const char* lost) {
     row.state = state;
     row.detail = std::string(step) + ": " + std::strerror(error);
     row.lost = lost;
     row.remedy = error == EPERM || error == EACCES ? "sudo hopscope, or: setcap cap_bpf,cap_perfmon+ep hopscope"
-                                                   : "a kernel of version 5.10 or later with BTF";
+                 : error == EINVAL ? "a kernel of version 5.10 or later with BTF, not in lockdown \"confidentiality\""
+                                   : "a kernel of version 5.10 or later with BTF";
 }
 
 Capability programs() {
     Capability row = programs_capability();
     const char* lost = "short connections, unix socket contents and process starts are not seen; ports and pcap work";
-    const Descriptor program(bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "hopscope_try", "GPL", kNothing, 2, nullptr));
+    const Descriptor program(
+        bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "hopscope_try", "GPL", kTry, kTryLength, nullptr));
     if (!program.ok()) {
         fail(row, State::missing, "a raw tracepoint does not load", errno, lost);
         return row;
@@ -71,7 +88,7 @@ Capability iterator() {
     options.sz = sizeof options;
     options.expected_attach_type = BPF_TRACE_ITER;
     options.attach_btf_id = static_cast<std::uint32_t>(type);
-    const Descriptor program(bpf_prog_load(BPF_PROG_TYPE_TRACING, "hopscope_try", "GPL", kNothing, 2, &options));
+    const Descriptor program(bpf_prog_load(BPF_PROG_TYPE_TRACING, "hopscope_try", "GPL", kTry, kTryLength, &options));
     if (!program.ok()) {
         fail(row, State::limited, "iter/task_file does not load", errno, lost);
         return row;

@@ -40,6 +40,7 @@ const char* remedy_of(int errno_value) {
     switch (errno_value) {
         case EPERM:
         case EACCES: return "run as root, or give CAP_BPF and CAP_PERFMON: hopscope doctor BPF-01";
+        case EINVAL: return "a kernel in lockdown \"confidentiality\" forbids it: hopscope doctor BPF-01";
         case ENOENT:
         case ESRCH: return "this kernel lacks the hook: hopscope doctor says what is used instead";
         case ENOMEM:
@@ -121,7 +122,6 @@ Result<BpfObject> BpfObject::load(const char* name, std::span<const std::uint8_t
                                   const std::function<void(BpfSetup&)>& prepare) {
     capture_bpf_log();
     take_bpf_log();
-    libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
     bpf_object_open_opts options{};
     options.sz = sizeof options;
     options.object_name = name;

@@ -260,6 +260,19 @@ std::set<std::uint32_t> loaded_programs() {
     return ids;
 }
 
+// The kernel frees programs after a grace period. Others on this machine may load programs meanwhile: only ours count.
+bool soon_gone(const std::set<std::uint32_t>& ours) {
+    for (int i = 0; i < 100; ++i) {
+        ::usleep(20'000);
+        const auto now = loaded_programs();
+        bool gone = true;
+        for (const std::uint32_t id : ours)
+            if (now.contains(id)) gone = false;
+        if (gone) return true;
+    }
+    return false;
+}
+
 int descriptors() {
     int count = 0;
     for (int fd = 0; fd < 1024; ++fd)
@@ -280,18 +293,35 @@ TEST(SocketWatcher, leaves_nothing_behind) {
             if (!before.contains(id)) ours.insert(id);
         EXPECT_GE(ours.size(), 2U);
     }
-    // The kernel frees programs after a grace period. Others on this machine may load programs meanwhile: only ours
-    // count.
-    bool gone = false;
-    for (int i = 0; i < 100 && !gone; ++i) {
-        ::usleep(20'000);
-        const auto now = loaded_programs();
-        gone = true;
-        for (const std::uint32_t id : ours)
-            if (now.contains(id)) gone = false;
-    }
-    EXPECT_TRUE(gone);
+    EXPECT_TRUE(soon_gone(ours));
     EXPECT_EQ(descriptors(), before_fds);
+}
+
+TEST(SocketWatcher, killed_it_leaves_nothing_behind) {
+    OPEN_WATCHER(possible);
+    possible->reset();
+    const auto before = loaded_programs();
+    int ready[2];
+    ASSERT_EQ(::pipe(ready), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const auto watcher = SocketWatcher::open();
+        const char good = watcher.has_value() ? 1 : 0;
+        [[maybe_unused]] const ssize_t told = ::write(ready[1], &good, 1);
+        ::pause();
+        ::_exit(0);
+    }
+    const Fd reader(ready[0]), writer(ready[1]);
+    char good = 0;
+    ASSERT_EQ(::read(reader.get(), &good, 1), 1);
+    EXPECT_EQ(good, 1);
+    std::set<std::uint32_t> ours;
+    for (const std::uint32_t id : loaded_programs())
+        if (!before.contains(id)) ours.insert(id);
+    EXPECT_GE(ours.size(), 2U);
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    EXPECT_TRUE(soon_gone(ours));
 }
 
 }  // namespace
