@@ -36,6 +36,17 @@ int keep_log(libbpf_print_level level, const char* format, va_list arguments) {
     return wanted;
 }
 
+// The line in which the verifier says why: the one before its statistics. Else the last one.
+std::string telling_line(std::string_view log) {
+    constexpr std::size_t kLineBytesMax = 200;
+    const std::size_t statistics = log.find("\nprocessed ");
+    if (statistics != std::string_view::npos) log = log.substr(0, statistics);
+    while (!log.empty() && log.back() == '\n') log.remove_suffix(1);
+    const std::size_t begin = log.rfind('\n');
+    if (begin != std::string_view::npos) log.remove_prefix(begin + 1);
+    return std::string(log.substr(0, kLineBytesMax));
+}
+
 const char* remedy_of(int errno_value) {
     switch (errno_value) {
         case EPERM:
@@ -65,8 +76,9 @@ std::string take_bpf_log() {
 
 Error bpf_error(std::string doing, std::string subject, int errno_value) {
     std::string why = std::strerror(errno_value);
-    const std::string log = take_bpf_log();
-    if (!log.empty()) why += " (" + log + ")";
+    // EPERM needs no explanation but the hint.
+    const std::string reason = errno_value == EPERM ? "" : telling_line(log_tail);
+    if (!reason.empty()) why += " (" + reason + ")";
     const bool no_types = ::access("/sys/kernel/btf/vmlinux", R_OK) != 0;
     return {.doing = std::move(doing),
             .subject = std::move(subject),

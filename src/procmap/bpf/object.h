@@ -1,7 +1,7 @@
 // One eBPF object in the kernel: opened from the bytes in the program, loaded, attached, and gone with this object.
 //
 // Nothing is pinned: when the last descriptor closes, also by SIGKILL, the kernel drops programs and maps.
-// Errors have code BPF-01 or BPF-02 and the last words of libbpf's log (at most kBpfLogBytesKept).
+// Errors have code BPF-01 or BPF-02 and the line that tells why; take_bpf_log() has the end of the whole log.
 // Needs CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN).
 #pragma once
 
