@@ -217,6 +217,10 @@ Result<Node> Survey::take() {
     node.host_net_namespace = namespace_of_link(net);
     if (const Process* first = find_process(node.table, 1); first && node.host_net_namespace == 0)
         node.host_net_namespace = first->net_namespace;
+    // A guarded process 1 may not be looked at even by root. Kernel threads live in the first network namespace.
+    if (const Process* second = find_process(node.table, 2);
+        second && node.host_net_namespace == 0 && second->comm == "kthreadd" && second->exe.empty())
+        node.host_net_namespace = namespace_of_link(state.root.read_link("/proc/2/ns/net"));
     if (node.host_net_namespace == 0)
         node.limits.emplace_back("the node's network namespace is not known (/proc/1/ns/net: " +
                                  (net ? std::string("unreadable") : net.error().why) +

@@ -1,8 +1,12 @@
 #include "procmap/table/reader.h"
 
+#include <linux/capability.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -52,6 +56,15 @@ void complete(Socket& socket, Socket& scanned) {
         socket.file_device = scanned.file_device;
         socket.file_inode = scanned.file_inode;
     }
+}
+
+// What it takes to list another's descriptors (EBPF: both, or neither helps).
+bool may_look_at_all() {
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    std::array<__user_cap_data_struct, 2> data{};
+    if (::syscall(SYS_capget, &header, data.data()) != 0) return false;
+    constexpr std::uint32_t kBoth = 1U << CAP_SYS_PTRACE | 1U << CAP_DAC_READ_SEARCH;  // both below 32
+    return (data[0].effective & kBoth) == kBoth;
 }
 
 }  // namespace
@@ -241,7 +254,10 @@ void TableReader::State::tell_limits(SocketTable& table, const NamespaceSockets&
     if (table.owners_unknown > 0) {
         const std::string sentence =
             "cannot name the owner of " + count_of(table.owners_unknown, with_inode, "sockets: ");
-        if (denied > 0 && !scanned)
+        if (denied > 0 && !scanned && may_look_at_all())
+            table.limits.push_back(sentence + std::to_string(denied) +
+                                   " processes refuse all the same (a security module or another user namespace)");
+        else if (denied > 0 && !scanned)
             table.limits.push_back(sentence + "need CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
         else
             table.limits.push_back(
