@@ -62,7 +62,7 @@ Result<std::vector<InterfaceFacts>> list_interfaces(const std::string& net_names
                                 .why = std::generic_category().message(error),
                                 .errno_value = error,
                                 .hint = "name them: -i lo",
-                                .code = "CAP-06"});
+                                .code = "CAP-26"});
     return all;
 }
 

@@ -21,7 +21,7 @@ Status in_net_namespace(const std::string& path, const std::function<void()>& ac
                                 .why = std::generic_category().message(error),
                                 .errno_value = error,
                                 .hint = hint,
-                                .code = "CAP-06"});
+                                .code = "CAP-26"});
     };
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) return failed(errno, "name a process id, a name of 'ip netns list', or a namespace file");

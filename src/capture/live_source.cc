@@ -68,7 +68,7 @@ Unexpected<Error> no_such_interface(const std::string& interface, const std::str
 }
 
 Unexpected<Error> is_down(const std::string& interface) {
-    return failed(interface, "the interface is down", "sudo ip link set " + display(interface) + " up", "CAP-04");
+    return failed(interface, "the interface is down", "sudo ip link set " + display(interface) + " up", "CAP-24");
 }
 
 }  // namespace
@@ -95,7 +95,7 @@ struct LiveSource::State {
                                     .subject = std::string(text),
                                     .why = display(::pcap_geterr(handle.get())),
                                     .hint = "as tcpdump takes it, man pcap-filter; for example: --bpf 'host 10.0.0.2'",
-                                    .code = "CAP-05"});
+                                    .code = "CAP-25"});
         program.compiled = true;
         return Done{};
     }
@@ -106,7 +106,7 @@ struct LiveSource::State {
             return no_permission(options.interface);
         if (code == PCAP_ERROR_NO_SUCH_DEVICE) return no_such_interface(options.interface, options.net_namespace);
         if (code == PCAP_ERROR_IFACE_NOT_UP) return is_down(options.interface);
-        return failed(options.interface, display(text.empty() ? ::pcap_statustostr(code) : text), "", "CAP-06");
+        return failed(options.interface, display(text.empty() ? ::pcap_statustostr(code) : text), "", "CAP-26");
     }
 
     // In the thread that is in the right namespace.
@@ -116,14 +116,14 @@ struct LiveSource::State {
         if (name.empty() || (name != "any" && ::if_nametoindex(name.c_str()) == 0))
             return no_such_interface(name, options.net_namespace);
         handle.reset(::pcap_create(name.c_str(), text));
-        if (!handle) return failed(name, display(text), "", "CAP-06");
+        if (!handle) return failed(name, display(text), "", "CAP-26");
         pcap_t* pcap = handle.get();
         ::pcap_set_snaplen(pcap, static_cast<int>(std::min<std::uint32_t>(options.snaplen, INT_MAX)));
         ::pcap_set_timeout(pcap, kBlockTimeoutMs);
         ::pcap_set_buffer_size(pcap, static_cast<int>(std::min<std::uint64_t>(options.ring_bytes, INT_MAX)));
         ::pcap_set_tstamp_precision(pcap, PCAP_TSTAMP_PRECISION_NANO);
         if (const int code = ::pcap_activate(pcap); code < 0) return fault(code);
-        if (::pcap_setnonblock(pcap, 1, text) != 0) return failed(name, display(text), "", "CAP-06");
+        if (::pcap_setnonblock(pcap, 1, text) != 0) return failed(name, display(text), "", "CAP-26");
         link_type = static_cast<LinkType>(::pcap_datalink(pcap));
         loopback = is_loopback(name);
         if (loopback) {
@@ -159,7 +159,7 @@ struct LiveSource::State {
         if (::setsockopt(::pcap_fileno(handle.get()), SOL_SOCKET, SO_ATTACH_FILTER, &attached, sizeof attached) == 0)
             return Done{};
         return failed(options.interface, "the filter was not accepted: " + std::generic_category().message(errno),
-                      "a shorter filter", "CAP-05");
+                      "a shorter filter", "CAP-25");
     }
 
     static Timestamp now() {
@@ -236,7 +236,7 @@ Result<bool> LiveSource::drain(std::size_t packets_max, const std::function<void
     s.take = nullptr;
     if (got < 0) {
         const std::string why = ::pcap_geterr(s.handle.get());
-        return failed(s.options.interface, display(why), "start again when it is back", "CAP-04");
+        return failed(s.options.interface, display(why), "start again when it is back", "CAP-24");
     }
     return got >= wanted;
 }

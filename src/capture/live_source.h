@@ -10,8 +10,8 @@
 // Another network namespace is entered by a thread of its own while the interface is opened (setns(2), CAP_SYS_ADMIN);
 // the rest of the program stays where it is.
 //
-// Errors: CAP-01 CAP_NET_RAW is missing; CAP-02 no such interface (with those there are); CAP-04 the interface is down
-// or has gone; CAP-05 the filter is not one (pcap-filter(7)); CAP-06 anything else, namespaces too.
+// Errors: CAP-01 CAP_NET_RAW is missing; CAP-02 no such interface (with those there are); CAP-24 the interface is down
+// or has gone; CAP-25 the filter is not one (pcap-filter(7)); CAP-26 anything else, namespaces too.
 #pragma once
 
 #include <cstdint>

@@ -9,8 +9,6 @@
 namespace hopscope::chain {
 namespace {
 
-constexpr std::size_t kPathColumns = 100;
-
 // In the order in which `why` tells it.
 int rank_of(const std::string& id) {
     static constexpr std::string_view kOrder[] = {"owner",   "config", "version", "behaviour",

@@ -38,18 +38,11 @@ constexpr CodePage kCodes[] = {
      "To name the process behind another user's socket, /proc/PID/fd must be listed (CAP_DAC_READ_SEARCH) and its "
      "links must be read (CAP_SYS_PTRACE). With one of the two alone nothing is seen.",
      "sudo hopscope ports, or both capabilities"},
-    {"CAP-04", "a network namespace or an interface cannot be used",
-     "From the doctor: other network namespaces cannot be entered, so sockets and packets of pods with a network of "
-     "their own are not seen. From a capture: the interface is down or went away.",
-     "CAP_SYS_ADMIN (or root); for an interface: ip link set IFACE up"},
-    {"CAP-05", "socket tables or a capture filter were refused",
-     "From the doctor: the kernel does not dump its sockets by netlink (a module is missing); /proc/net is read "
-     "instead, without unix peers. From a capture: --bpf takes tcpdump's language, hopscope's own filters are given "
-     "with -f.",
-     "modprobe tcp_diag unix_diag; for a filter: man pcap-filter"},
-    {"CAP-06", "not in the host's pid namespace, or the capture could not be started",
-     "From the doctor: only the processes of this container are seen. From a capture: libpcap or the kernel refused, "
-     "the message says why.",
+    {"CAP-04", "other network namespaces cannot be entered",
+     "Sockets and packets of pods with a network of their own are not seen.", "CAP_SYS_ADMIN (or root)"},
+    {"CAP-05", "socket tables are not dumped by netlink",
+     "A kernel module is missing; /proc/net is read instead, without unix peers.", "modprobe tcp_diag unix_diag"},
+    {"CAP-06", "not in the host's pid namespace", "Only the processes of this container are seen.",
      "in a pod: hostPID: true"},
     {"CAP-07", "control groups cannot be read", "Which container a process belongs to is told by its control group.",
      "a mounted /sys/fs/cgroup, and /proc without hidepid"},
@@ -68,6 +61,11 @@ constexpr CodePage kCodes[] = {
     {"CAP-22", "writing the capture failed",
      "The disk is full, or the file went away; what was written before is good.", ""},
     {"CAP-23", "the input must be a file", "Masking reads its input twice.", "save it to a file first"},
+    {"CAP-24", "an interface cannot be used", "It is down, or went away while it was captured.",
+     "ip link set IFACE up"},
+    {"CAP-25", "the capture filter was refused",
+     "--bpf takes tcpdump's language; hopscope's own filters are given with -f.", "man pcap-filter"},
+    {"CAP-26", "the capture could not be started", "libpcap or the kernel refused; the message says why.", ""},
     {"CFG-01", "the configuration file is wrong",
      "A key in it is not known, or has a value that its option does not take.", "hopscope help config"},
     {"CHN-01", "no chain", "The hops of one action were not captured together.",

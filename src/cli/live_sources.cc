@@ -86,7 +86,7 @@ Result<std::unique_ptr<LiveSources>> LiveSources::open(const LiveSourceOptions& 
             continue;
         }
         // A filter that is none is nobody's but the user's.
-        if (!options.interfaces.empty() || source.error().code == "CAP-05") return unexpected(source.error());
+        if (!options.interfaces.empty() || source.error().code == "CAP-25") return unexpected(source.error());
         if (last) passed_over(*last);
         last = source.error();
     }
@@ -96,7 +96,7 @@ Result<std::unique_ptr<LiveSources>> LiveSources::open(const LiveSourceOptions& 
                                 .subject = {},
                                 .why = "no interface is up",
                                 .hint = "sudo ip link set lo up",
-                                .code = "CAP-04"});
+                                .code = "CAP-24"});
     }
     if (last) passed_over(*last);
     return all;

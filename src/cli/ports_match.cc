@@ -53,16 +53,17 @@ bool is_unix(const Verdict& verdict) {
     return verdict.transport != Transport::tcp && verdict.transport != Transport::udp;
 }
 
-std::string_view base_name(std::string_view path) {
-    const std::size_t slash = path.rfind('/');
-    return slash == std::string_view::npos ? path : path.substr(slash + 1);
+// Is the program called so? Compared only, never shown.
+bool is_called(const Untrusted& comm, const Untrusted& exe, std::string_view name) {
+    const std::string_view path = exe.raw();  // raw-ok: compared with what the user typed
+    return comm == name || path.substr(path.rfind('/') + 1) == name;
 }
 
 bool owned_by(const Verdict& verdict, std::string_view name, std::uint32_t pid) {
     return std::any_of(verdict.owners.begin(), verdict.owners.end(), [&](const chain::Owner& owner) {
         if (pid != 0 && owner.process.pid != pid) return false;
         if (name.empty()) return true;
-        return owner.process.comm == name || base_name(owner.process.exe.raw()) == name || owner.process_role == name;
+        return is_called(owner.process.comm, owner.process.exe, name) || owner.process_role == name;
     });
 }
 
@@ -239,7 +240,7 @@ NotListening explain_not_listening(const PortQuery& query, const std::vector<Ver
         const bool runs =
             std::any_of(table.processes.begin(), table.processes.end(), [&](const hopscope::Process& process) {
                 if (query.pid != 0 && process.id.pid != query.pid) return false;
-                return query.name.empty() || process.comm == query.name || base_name(process.exe.raw()) == query.name ||
+                return query.name.empty() || is_called(process.comm, process.exe, query.name) ||
                        to_string(process.role) == query.name;
             });
         told.why = runs ? "it runs, but listens nowhere that can be seen" : "no such process is seen";

@@ -43,7 +43,7 @@ void report_note(std::string_view text, std::string_view code) {
 int exit_code(const Error& error) {
     if (error.code.starts_with("USE-") || error.code.starts_with("FLT-") || error.code.starts_with("SEC-") || error.code.starts_with("CFG-"))
         return kUsage;
-    if (error.code == "CAP-05") return kUsage;
+    if (error.code == "CAP-25") return kUsage;
     if (error.code == "CAP-01" || error.code.starts_with("BPF-")) return kNotPermitted;
     if (error.code == "CAP-10" || error.code == "CAP-12") return kUnreadable;
     return kFailed;

@@ -229,7 +229,7 @@ TEST(Observe, errors_have_their_own_exit_codes) {
         EXPECT_NE(nowhere.errors().find("[CAP-02]"), std::string::npos);
         Observe nonsense({"-i", "lo", "--bpf", "port port"});
         EXPECT_EQ(nonsense.wait(), 2);
-        EXPECT_NE(nonsense.errors().find("[CAP-05]"), std::string::npos);
+        EXPECT_NE(nonsense.errors().find("[CAP-25]"), std::string::npos);
         Observe span({"--for", "yesterday"});
         EXPECT_EQ(span.wait(), 2);
     });

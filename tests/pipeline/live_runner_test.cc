@@ -356,19 +356,19 @@ TEST(LiveRunner, an_input_that_fails_is_told_and_the_others_go_on) {
                                  .input_over = [&](const std::string& name,
                                                    const Error& error) { over.push_back(name + " " + error.code); }});
     ASSERT_TRUE(runner.add({.name = "eth0", .fd = bad.fd.get(), .drain = []() -> Result<bool> {
-                                return unexpected(Error{.code = "CAP-04"});
+                                return unexpected(Error{.code = "CAP-24"});
                             }}));
     ASSERT_TRUE(runner.add({.name = "lo", .fd = good.fd.get(), .drain = [&]() -> Result<bool> {
                                 ++good_drains;
                                 std::uint64_t count = 0;
                                 [[maybe_unused]] const ssize_t got = ::read(good.fd.get(), &count, sizeof count);
-                                if (good_drains == 2) return unexpected(Error{.code = "CAP-04"});
+                                if (good_drains == 2) return unexpected(Error{.code = "CAP-24"});
                                 return false;
                             }}));
     const auto end = runner.run(Duration{10 * kNanosecondsPerSecond});
     ASSERT_TRUE(end);
     EXPECT_EQ(*end, LiveEnd::no_input);
-    EXPECT_EQ(over, (std::vector<std::string>{"eth0 CAP-04", "lo CAP-04"}));
+    EXPECT_EQ(over, (std::vector<std::string>{"eth0 CAP-24", "lo CAP-24"}));
     EXPECT_EQ(good_drains, 2);
 }
 
