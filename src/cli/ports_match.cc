@@ -53,10 +53,14 @@ bool is_unix(const Verdict& verdict) {
     return verdict.transport != Transport::tcp && verdict.transport != Transport::udp;
 }
 
+std::string_view base_name(std::string_view path) {
+    const std::size_t slash = path.rfind('/');
+    return slash == std::string_view::npos ? path : path.substr(slash + 1);
+}
+
 // Is the program called so? Compared only, never shown.
 bool is_called(const Untrusted& comm, const Untrusted& exe, std::string_view name) {
-    const std::string_view path = exe.raw();  // raw-ok: compared with what the user typed
-    return comm == name || path.substr(path.rfind('/') + 1) == name;
+    return comm == name || base_name(exe.raw()) == name;  // raw-ok: not printed
 }
 
 bool owned_by(const Verdict& verdict, std::string_view name, std::uint32_t pid) {
