@@ -20,7 +20,8 @@ struct Step {
         more,    // nothing was taken: call again when more bytes of this direction have come, or after the other
                  // direction has moved on (an HTTP upgrade waits for its answer this way)
         took,    // the first `taken` (> 0) bytes are done with; call again with the rest
-        broken,  // after `taken` bytes this connection makes no sense any more: stop decoding it. `why` was told as Problem
+        broken,  // after `taken` bytes this connection makes no sense any more: stop decoding it. `why` was told as
+                 // Problem
         become,  // after `taken` bytes of this direction another decoder goes on, for both directions
     };
     Kind kind = Kind::more;
@@ -51,11 +52,12 @@ public:
     virtual bool gap(Direction direction, std::uint64_t offset, std::uint64_t missing, std::size_t unread_lost,
                      EventSink& sink) = 0;
 
-    // The sender of this direction has closed (FIN), after its last byte was decoded.
+    // The sender of this direction has closed (FIN), after its last byte was decoded. Told to each decoder in charge,
+    // and once more if bytes that waited are decoded after it.
     virtual void end(Direction direction, EventSink& sink) = 0;
 
-    // How many unread bytes per direction the decoder may need at once before it can take some. Beyond it the Road gives
-    // the connection up and says so.
+    // How many unread bytes per direction the decoder may need at once before it can take some. Beyond it the Road
+    // gives the connection up and says so.
     [[nodiscard]] virtual std::size_t unread_bytes_max() const = 0;
 };
 

@@ -1,40 +1,35 @@
 #include "decode/road.h"
 
-#include "core/limits.h"
+#include <utility>
 
 namespace hopscope::decode {
 
 std::size_t Road::held_bytes() const { return sides_[0].unread.capacity() + sides_[1].unread.capacity(); }
 
-void Road::give_up(Direction direction, std::string_view code, std::string_view text, std::uint64_t skipped,
-                   EventSink& sink) {
-    sink.on(Problem{code, text, direction, sides_[index_of(direction)].offset, skipped});
+void Road::drop() {
     decoder_.reset();
-    for (Side& side : sides_) side.unread = std::vector<std::uint8_t>();
+    for (Side& side : sides_) {
+        side.unread = std::vector<std::uint8_t>();
+        side.read = 0;
+    }
 }
 
-std::size_t Road::run(Direction direction, Bytes bytes, EventSink& sink) {
+bool Road::step(Direction direction, Bytes bytes, std::size_t& taken, EventSink& sink) {
     Side& side = sides_[index_of(direction)];
-    std::size_t taken = 0;
-    while (decoder_ && taken < bytes.size()) {
-        Step step = decoder_->decode(direction, side.offset, bytes.subspan(taken), sink);
-        if (step.kind == Step::Kind::more) break;
-        taken += step.taken;
-        side.offset += step.taken;
-        if (step.kind == Step::Kind::broken) {
-            decoder_.reset();
-        } else if (step.kind == Step::Kind::become) {
-            decoder_ = std::move(step.next);
-            handed_over_ = true;
-            // The new decoder has not heard yet that a side is over.
-            for (Side& each : sides_) each.end_told = false;
-        }
-        // What the other side has waited with is older than what follows here: if this step has freed it, it goes first
-        // (run_kept).
-        const Side& other = sides_[index_of(opposite(direction))];
-        if (other.read < other.unread.size()) break;
+    Step step = decoder_->decode(direction, side.offset, bytes, sink);
+    if (step.kind == Step::Kind::more) return false;
+    taken += step.taken;
+    side.offset += step.taken;
+    // A side that waited is over once more when what it waited with has been decoded.
+    if (step.taken > 0) side.end_told = false;
+    if (step.kind == Step::Kind::broken) {
+        decoder_.reset();
+    } else if (step.kind == Step::Kind::become) {
+        decoder_ = std::move(step.next);
+        // The new decoder has not heard yet that a side is over.
+        for (Side& each : sides_) each.end_told = false;
     }
-    return taken;
+    return true;
 }
 
 void Road::keep(Side& side, Bytes rest) {
@@ -45,22 +40,37 @@ void Road::keep(Side& side, Bytes rest) {
     side.unread.insert(side.unread.end(), rest.begin(), rest.end());
 }
 
-void Road::run_kept(EventSink& sink) {
-    // Progress on one side can unlock the other: an answered upgrade frees the bytes that waited for it.
-    bool moved = true;
-    while (moved && decoder_) {
-        moved = false;
-        for (Direction direction : {Direction::to_server, Direction::to_client}) {
-            Side& side = sides_[index_of(direction)];
-            if (side.read == side.unread.size()) continue;
-            handed_over_ = false;
-            const std::size_t taken = run(direction, Bytes(side.unread).subspan(side.read), sink);
-            side.read += taken;
-            moved = moved || taken > 0 || handed_over_;
-        }
+bool Road::move(Direction direction, EventSink& sink) {
+    Side& side = sides_[index_of(direction)];
+    if (!side.all_read()) {
+        const Bytes kept = Bytes(side.unread).subspan(side.read);
+        if (step(direction, kept, side.read, sink)) return true;
     }
-    for (Side& side : sides_) {
-        if (side.read == side.unread.size() && side.read > 0) {
+    if (!side.ended || side.end_told) return false;
+    side.end_told = true;
+    decoder_->end(direction, sink);
+    return true;
+}
+
+bool Road::may_wait(Direction direction, EventSink& sink) {
+    const Side& side = sides_[index_of(direction)];
+    const std::size_t waiting = side.unread.size() - side.read;
+    if (waiting <= decoder_->unread_bytes_max()) return true;
+    sink.on(Problem{"road.unread", "a message is larger than can be held", direction, side.offset, waiting});
+    drop();
+    return false;
+}
+
+void Road::settle(Direction next, EventSink& sink) {
+    // Progress on one side can unlock the other: an answered upgrade frees the bytes that waited for it. They are older
+    // than what follows the answer, and so is the end of a side that a new decoder has not heard of: after each step it
+    // is the other side's turn.
+    for (int idle = 0; decoder_ && idle < 2; next = opposite(next)) idle = move(next, sink) ? 0 : idle + 1;
+    if (!decoder_) return drop();
+    for (Direction direction : {Direction::to_server, Direction::to_client}) {
+        if (!may_wait(direction, sink)) return;
+        Side& side = sides_[index_of(direction)];
+        if (side.all_read() && side.read > 0) {
             side.unread.clear();
             side.read = 0;
             // A rare large wait must not keep its memory for the life of the connection.
@@ -78,59 +88,50 @@ void Road::feed(Direction direction, Bytes bytes, EventSink& sink) {
         side.offset += bytes.size();
         return;
     }
-    handed_over_ = false;
-    Side& other = sides_[index_of(opposite(direction))];
-    if (side.read == side.unread.size()) {
-        const std::size_t taken = run(direction, bytes, sink);
+    if (!side.all_read()) {
+        keep(side, bytes);
+        return settle(direction, sink);
+    }
+    const Side& other = sides_[index_of(opposite(direction))];
+    std::size_t taken = 0;
+    while (taken < bytes.size() && step(direction, bytes.subspan(taken), taken, sink)) {
         if (!decoder_) {
             side.offset += bytes.size() - taken;
-            return;
+            return drop();
         }
-        if (taken < bytes.size()) keep(side, bytes.subspan(taken));
-        // The common case ends here: nothing waits on the other side.
-        if (other.read == other.unread.size() && !handed_over_) {
-            if (side.unread.size() - side.read > decoder_->unread_bytes_max())
-                give_up(direction, "road.unread", "a message is larger than can be held",
-                        side.unread.size() - side.read, sink);
-            return;
-        }
-    } else {
-        keep(side, bytes);
+        if (!other.settled()) break;
     }
-    run_kept(sink);
-    for (Direction d : {Direction::to_server, Direction::to_client}) {
-        Side& s = sides_[index_of(d)];
-        if (decoder_ && s.unread.size() - s.read > decoder_->unread_bytes_max())
-            give_up(d, "road.unread", "a message is larger than can be held", s.unread.size() - s.read, sink);
-        if (decoder_ && s.ended && !s.end_told && s.read == s.unread.size()) {
-            s.end_told = true;
-            decoder_->end(d, sink);
-        }
-    }
+    if (taken < bytes.size()) keep(side, bytes.subspan(taken));
+    // The common case ends here: nothing waits on the other side.
+    if (other.settled() && !side.ended)
+        may_wait(direction, sink);
+    else
+        settle(opposite(direction), sink);
 }
 
 void Road::gap(Direction direction, std::uint64_t missing, EventSink& sink) {
     Side& side = sides_[index_of(direction)];
-    if (decoder_) run_kept(sink);
-    if (decoder_) {
-        const std::size_t lost = side.unread.size() - side.read;
-        if (lost > 0) decoder_->cut_off(direction, side.offset, Bytes(side.unread).subspan(side.read), sink);
-        side.unread.clear();
-        side.read = 0;
-        side.offset += lost;
-        if (!decoder_->gap(direction, side.offset, missing, lost, sink)) decoder_.reset();
+    if (decoder_) settle(direction, sink);
+    if (!decoder_) {
+        side.offset += missing;
+        return;
     }
+    const std::size_t lost = side.unread.size() - side.read;
+    if (lost > 0) decoder_->cut_off(direction, side.offset, Bytes(side.unread).subspan(side.read), sink);
+    side.unread.clear();
+    side.read = 0;
+    side.offset += lost;
+    const bool goes_on = decoder_->gap(direction, side.offset, missing, lost, sink);
     side.offset += missing;
+    if (!goes_on) return drop();
+    settle(opposite(direction), sink);
 }
 
 void Road::end(Direction direction, EventSink& sink) {
     Side& side = sides_[index_of(direction)];
+    if (side.ended) return;
     side.ended = true;
-    if (!decoder_ || side.end_told) return;
-    run_kept(sink);
-    if (!decoder_) return;
-    side.end_told = true;
-    decoder_->end(direction, sink);
+    if (decoder_) settle(direction, sink);
 }
 
 }  // namespace hopscope::decode

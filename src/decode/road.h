@@ -33,21 +33,29 @@ private:
     struct Side {
         std::vector<std::uint8_t> unread;  // kept bytes; [read, size) are not decoded yet
         std::size_t read = 0;
-        std::uint64_t offset = 0;          // stream offset of the next byte to decode
+        std::uint64_t offset = 0;  // stream offset of the next byte to decode
         bool ended = false;
         bool end_told = false;
+
+        [[nodiscard]] bool all_read() const { return read == unread.size(); }
+        // Nothing of it waits to be decoded or told.
+        [[nodiscard]] bool settled() const { return all_read() && (!ended || end_told); }
     };
 
-    // Runs the decoder over `bytes`; returns how many were taken.
-    std::size_t run(Direction direction, Bytes bytes, EventSink& sink);
-    // Runs it over what is kept, for both directions, until nothing moves.
-    void run_kept(EventSink& sink);
+    // One call of the decoder, and what it leads to. False: it took nothing. Adds to `taken` what it took.
+    bool step(Direction direction, Bytes bytes, std::size_t& taken, EventSink& sink);
+    // One step over what is kept of `direction`, or its end. False: there is nothing to be done.
+    bool move(Direction direction, EventSink& sink);
+    // Both sides in turn, `next` first, until nothing moves.
+    void settle(Direction next, EventSink& sink);
     void keep(Side& side, Bytes rest);
-    void give_up(Direction direction, std::string_view code, std::string_view text, std::uint64_t skipped, EventSink& sink);
+    // False: more bytes wait than the decoder may need. The connection was given up.
+    bool may_wait(Direction direction, EventSink& sink);
+    // This connection is decoded no further.
+    void drop();
 
     std::unique_ptr<Decoder> decoder_;
     std::array<Side, 2> sides_;
-    bool handed_over_ = false;
 };
 
 }  // namespace hopscope::decode

@@ -248,7 +248,6 @@ void Http1Decoder::not_upgraded() {
     client.searched = 0;
     client_freed_ = true;
     if (client.holed) start_search(Direction::to_server, {.messages = true});
-    client.holed = false;
 }
 
 Step Http1Decoder::upgrade(const Head& head, std::uint32_t exchange, std::size_t head_bytes, const Here& here) {
@@ -259,8 +258,8 @@ Step Http1Decoder::upgrade(const Head& head, std::uint32_t exchange, std::size_t
     if (!carrier && asked && !head.has("upgrade")) {
         // Neither side's head says what it is: the bytes do.
         ask_->accepted = true;
-        lose(Direction::to_server);
-        lose(Direction::to_client);
+        lose(Direction::to_server, here.sink);
+        lose(Direction::to_client, here.sink);
         return Step::took(head_bytes);
     }
     if (!carrier) {
@@ -273,15 +272,26 @@ Step Http1Decoder::upgrade(const Head& head, std::uint32_t exchange, std::size_t
         ask_->exchange = exchange;
     }
     const std::string_view subprotocol = subprotocol_of(head, *carrier);
-    here.sink.on(Upgraded{exchange, *carrier, subprotocol});
-    if (*carrier == Carrier::raw)
-        return Step::become(head_bytes, make_raw_upgrade(handover_, head.value("content-type")));
-    const Side& client = side(Direction::to_server);
-    return Step::become(head_bytes,
-                        carried(*carrier, subprotocol, {client.holed || client.state == State::search, false}));
+    return hand_over(head_bytes, *carrier, subprotocol, head.value("content-type"), here.sink);
 }
 
-std::unique_ptr<Decoder> Http1Decoder::carried(Carrier carrier, std::string_view subprotocol, std::array<bool, 2> cut) {
+// What the upgrade has led to goes on after `taken` bytes. A side that searches has lost its beginning.
+Step Http1Decoder::hand_over(std::size_t taken, Carrier carrier, std::string_view subprotocol,
+                             std::string_view content_type, EventSink& sink) {
+    std::array<bool, 2> cut = {side(Direction::to_server).holed, false};
+    for (const Direction direction : {Direction::to_server, Direction::to_client}) {
+        Side& s = side(direction);
+        if (s.state != State::search) continue;
+        cut[index_of(direction)] = true;
+        give_up_until(s, direction, s.search_next, sink);
+    }
+    sink.on(Upgraded{ask_->exchange, carrier, subprotocol});
+    return Step::become(taken, carried(carrier, subprotocol, content_type, cut));
+}
+
+std::unique_ptr<Decoder> Http1Decoder::carried(Carrier carrier, std::string_view subprotocol,
+                                               std::string_view content_type, std::array<bool, 2> cut) {
+    if (carrier == Carrier::raw) return make_raw_upgrade(handover_, content_type);
     if (carrier == Carrier::spdy31)
         return std::make_unique<spdy::SpdyDecoder>(
             spdy::Start{.subprotocol = subprotocol, .purpose = purpose_of(ask_->target), .cut = cut});
@@ -293,11 +303,16 @@ void Http1Decoder::start_search(Direction direction, AfterHole::Possible possibl
     Side& s = side(direction);
     s.state = State::search;
     s.searched = 0;
+    s.holed = false;
+    s.search_told = false;
     s.after = std::make_unique<AfterHole>(direction, possible);
 }
 
 // Bytes of `direction` are missing, and with them the place where the next message begins.
-void Http1Decoder::lose(Direction direction) {
+void Http1Decoder::lose(Direction direction, EventSink& sink) {
+    Side& s = side(direction);
+    if (s.state == State::search) give_up_until(s, direction, s.search_next, sink);
+    if (s.state == State::waiting) client_freed_ = true;
     AfterHole::Possible possible;
     if (ask_) {
         possible.spdy = ask_->carrier ? *ask_->carrier == Carrier::spdy31 : !ask_->hijack;
@@ -310,39 +325,34 @@ void Http1Decoder::lose(Direction direction) {
         return start_search(direction, possible);
     }
     if (!ask_) return start_search(direction, possible);
-    side(direction).state = State::waiting;
-    side(direction).holed = true;
+    s.state = State::waiting;
+    s.holed = true;
 }
 
 Step Http1Decoder::search(Side& s, Bytes unread, const Here& here) {
     const AfterHole::Result result = s.after->search(here.offset, unread);
     s.search_end = here.offset + unread.size();
+    s.search_next = here.offset + result.skip;
     switch (result.found) {
         case AfterHole::Found::nothing: return result.skip > 0 ? Step::took(result.skip) : Step::more();
         case AfterHole::Found::message:
-            tell_given_up(s, here.direction, here.offset + result.skip, here.sink);
+            give_up_until(s, here.direction, s.search_next, here.sink);
             s.state = State::head;
             s.after.reset();
             // Zero bytes taken is no progress to the Road, but to this decoder it is.
             if (result.skip > 0) return Step::took(result.skip);
             return message_head(s, unread, here);
-        case AfterHole::Found::spdy:
-        case AfterHole::Found::websocket: break;
+        case AfterHole::Found::spdy: return hand_over(result.skip, Carrier::spdy31, ask_->subprotocol, {}, here.sink);
+        case AfterHole::Found::websocket:
+            return hand_over(result.skip, Carrier::websocket, ask_->subprotocol, {}, here.sink);
     }
-    // The other side's first frame follows its head directly, unless bytes are missing there, too.
-    tell_given_up(s, here.direction, here.offset + result.skip, here.sink);
-    const Carrier carrier = result.found == AfterHole::Found::spdy ? Carrier::spdy31 : Carrier::websocket;
-    const Side& client = side(Direction::to_server);
-    const Side& server = side(Direction::to_client);
-    here.sink.on(Upgraded{ask_->exchange, carrier, ask_->subprotocol});
-    return Step::become(result.skip,
-                        carried(carrier, ask_->subprotocol,
-                                {client.state == State::search || client.holed, server.state == State::search}));
+    return Step::more();
 }
 
-void Http1Decoder::tell_given_up(const Side& s, Direction direction, std::uint64_t until, EventSink& sink) {
+// The search is over, or lost its bytes: tells what lies between its beginning and `until`.
+void Http1Decoder::give_up_until(Side& s, Direction direction, std::uint64_t until, EventSink& sink) {
     const std::uint64_t origin = s.after->origin();
-    if (origin == UINT64_MAX || until <= origin) return;
+    if (std::exchange(s.search_told, true) || origin == UINT64_MAX || until <= origin) return;
     sink.on(Problem{"http.resync", "passed over until something begins that can be read", direction, origin,
                     until - origin});
 }
@@ -382,7 +392,7 @@ void Http1Decoder::cut_off(Direction direction, std::uint64_t, Bytes unread, Eve
         ask_->carrier = carrier;
         ask_->subprotocol = subprotocol_of(head, *carrier);
     }
-    lose(Direction::to_server);
+    lose(Direction::to_server, sink);
 }
 
 bool Http1Decoder::gap(Direction direction, std::uint64_t, std::uint64_t missing, std::size_t unread_lost,
@@ -395,11 +405,11 @@ bool Http1Decoder::gap(Direction direction, std::uint64_t, std::uint64_t missing
             if (s.body.read({}, taken, sink) == Body::Result::over) body_over(s, direction);
             return true;
         }
-        case State::search: tell_given_up(s, direction, s.search_end, sink); break;
+        case State::search: give_up_until(s, direction, s.search_end, sink); break;
         case State::head:
         case State::waiting: break;
     }
-    lose(direction);
+    lose(direction, sink);
     return true;
 }
 
@@ -409,7 +419,7 @@ void Http1Decoder::end(Direction direction, EventSink& sink) {
         s.body.end(sink);
         body_over(s, direction);
     }
-    if (s.state == State::search) tell_given_up(s, direction, s.search_end, sink);
+    if (s.state == State::search) give_up_until(s, direction, s.search_end, sink);
 }
 
 }  // namespace hopscope::decode::stream::http

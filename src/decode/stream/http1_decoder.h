@@ -42,7 +42,9 @@ private:
         std::size_t searched = 0;  // bytes of the head in hand that hold no empty line
         Body body;
         std::unique_ptr<AfterHole> after;
-        std::uint64_t search_end = 0;  // stream offset up to which the search has seen bytes
+        // Stream offsets up to which the search has seen bytes and has passed over them.
+        std::uint64_t search_end = 0, search_next = 0;
+        bool search_told = false;  // what was passed over has been told
     };
     // A request that is not answered yet.
     struct Pending {
@@ -76,12 +78,15 @@ private:
     void note_ask(const Head& head, std::uint32_t exchange, bool cut);
     void not_upgraded();
     Step upgrade(const Head& head, std::uint32_t exchange, std::size_t head_bytes, const Here& here);
-    std::unique_ptr<Decoder> carried(Carrier carrier, std::string_view subprotocol, std::array<bool, 2> cut);
+    Step hand_over(std::size_t taken, Carrier carrier, std::string_view subprotocol, std::string_view content_type,
+                   EventSink& sink);
+    std::unique_ptr<Decoder> carried(Carrier carrier, std::string_view subprotocol, std::string_view content_type,
+                                     std::array<bool, 2> cut);
     bool body_over(Side& side, Direction direction);
     Step search(Side& side, Bytes unread, const Here& here);
-    void lose(Direction direction);
+    void lose(Direction direction, EventSink& sink);
     void start_search(Direction direction, AfterHole::Possible possible);
-    void tell_given_up(const Side& side, Direction direction, std::uint64_t until, EventSink& sink);
+    void give_up_until(Side& side, Direction direction, std::uint64_t until, EventSink& sink);
     Step broken(std::string_view code, std::string_view text, const Here& here);
 
     std::array<Side, 2> sides_;
