@@ -5,9 +5,26 @@
 namespace hopscope::decode::stream::http {
 
 AfterHole::Result AfterHole::search(std::uint64_t offset, Bytes unread) {
+    if (int{possible_.messages} + int{possible_.spdy} + int{possible_.websocket} < 2) return look(offset, unread).first;
+    AfterHole grown = *this;
+    const auto [result, found] = look(offset, unread);
+    if (found < 2) return result;
+    // What was certain first counts, as if the bytes had come one by one.
+    for (std::size_t size = 1; size < unread.size(); ++size) {
+        const Result early = grown.look(offset, unread.first(size)).first;
+        if (early.found == Found::nothing) continue;
+        *this = grown;
+        return early;
+    }
+    return result;
+}
+
+std::pair<AfterHole::Result, int> AfterHole::look(std::uint64_t offset, Bytes unread) {
     if (origin_ == UINT64_MAX) origin_ = place_ = offset;
     Result best{Found::nothing, unread.size()};
+    int count = 0;
     const auto consider = [&](Found found, bool yes, std::size_t skip) {
+        if (yes) ++count;
         // The first boundary counts; without one everything that somebody still needs is kept.
         if (yes && (best.found == Found::nothing || skip < best.skip))
             best = {found, skip};
@@ -26,7 +43,7 @@ AfterHole::Result AfterHole::search(std::uint64_t offset, Bytes unread) {
         const ws::Hunt::Result frame = websocket_.search(offset, unread);
         consider(Found::websocket, frame.found, frame.skip);
     }
-    return best;
+    return {best, count};
 }
 
 AfterHole::Result AfterHole::search_message(std::uint64_t offset, Bytes unread) {

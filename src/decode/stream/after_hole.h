@@ -1,6 +1,8 @@
 // What goes on behind a hole in a connection that spoke HTTP/1.1: another message, or what an upgrade has led to.
 #pragma once
 
+#include <utility>
+
 #include "decode/stream/http_head.h"
 #include "decode/stream/spdy_sight.h"
 #include "decode/stream/websocket_wire.h"
@@ -32,6 +34,8 @@ private:
     // Between continuing a connection that is known to be WebSocket and recognising one.
     static constexpr std::uint32_t kWebSocketBits = 55;
 
+    // What is found in these bytes, and how many of the possible things were.
+    std::pair<Result, int> look(std::uint64_t offset, Bytes unread);
     Result search_message(std::uint64_t offset, Bytes unread);
 
     spdy::Hunt spdy_;
