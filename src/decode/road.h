@@ -24,6 +24,8 @@ public:
     // The sender of `direction` closed. Telling it twice does no harm.
     void end(Direction direction, EventSink& sink);
 
+    // end() was told.
+    [[nodiscard]] bool ended(Direction direction) const { return sides_[index_of(direction)].ended; }
     [[nodiscard]] bool dead() const { return decoder_ == nullptr; }
     [[nodiscard]] std::uint64_t offset(Direction direction) const { return sides_[index_of(direction)].offset; }
     // Bytes held in memory for later, both directions.

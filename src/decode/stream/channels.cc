@@ -189,7 +189,10 @@ void Channels::piece(Direction direction, Bytes plain, EventSink& sink) {
 void Channels::payload(Message& m, Direction direction, Bytes plain, EventSink& sink) {
     switch (form_) {
         case Form::undecided: return;
-        case Form::tunnel: tunnel_->feed(direction, plain, sink); return;
+        case Form::tunnel:
+            // Nothing may follow a close frame (RFC 6455 section 5.5.1): to the tunnel it was the end.
+            if (!tunnel_->ended(direction)) tunnel_->feed(direction, plain, sink);
+            return;
         case Form::plain: break;
         case Form::channels:
             if (m.bytes == 0 && !m.headless) {
@@ -270,7 +273,7 @@ Bytes Channels::take_prefix(std::uint32_t channel, Bytes bytes, std::uint64_t of
 void Channels::hole(Direction direction, std::uint64_t missing, EventSink& sink) {
     Message& m = message(direction);
     if (form_ == Form::tunnel) {
-        tunnel_->gap(direction, missing, sink);
+        if (!tunnel_->ended(direction)) tunnel_->gap(direction, missing, sink);
         return;
     }
     if (form_ == Form::undecided || (form_ == Form::channels && m.bytes == 0))
@@ -285,7 +288,7 @@ void Channels::hole(Direction direction, std::uint64_t missing, EventSink& sink)
 }
 
 void Channels::lost(Direction direction, std::uint64_t missing, EventSink& sink) {
-    if (form_ == Form::tunnel) tunnel_->gap(direction, missing, sink);
+    if (form_ == Form::tunnel && !tunnel_->ended(direction)) tunnel_->gap(direction, missing, sink);
     for (Streams::Stream& stream : streams_.all()) streams_.hole(stream, direction);
     // The first two bytes of channels that had not spoken yet may have been among them: they say so by their own.
     message(direction) = Message{};
