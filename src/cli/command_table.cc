@@ -47,6 +47,24 @@ std::vector<OptionSpec> observe_options() {
     return options;
 }
 
+std::vector<OptionSpec> record_options() {
+    std::vector<OptionSpec> options = {
+        {.name = "write", .letter = 'w', .value = "FILE", .text = "the pcapng file, new; -: standard output"},
+        {.name = "payload", .value = "LEVEL",
+         .text = "none: packets end after their TCP header; headers: payload and credentials overwritten; full: as captured",
+         .fallback = "headers", .choices = {"none", "headers", "full"}},
+        {.name = "file-size", .letter = 'C', .value = "SIZE", .text = "begin a new file after this size: FILE_00001.pcapng …"},
+        {.name = "file-time", .letter = 'G', .value = "TIME", .text = "begin a new file after this time (60s, 10m)"},
+        {.name = "files", .letter = 'W', .value = "N", .text = "keep the newest N files, remove older ones"},
+        {.name = "user", .value = "NAME", .text = "go on as this user once everything is open"},
+        {.name = "force", .text = "write over an existing file"},
+    };
+    for (const OptionSpec& option : live_option_specs()) options.push_back(option);
+    options.push_back(kTlsKeys);
+    options.push_back({.name = "strict", .text = "exit 6 when packets were lost"});
+    return options;
+}
+
 std::vector<CommandSpec> make_commands() {
     return {
         {.name = "ports", .group = "LOOK", .arguments = "[PORT|ADDR:PORT|PATH|PROCESS…]", .arguments_min = 0, .arguments_max = SIZE_MAX,
@@ -60,6 +78,10 @@ std::vector<CommandSpec> make_commands() {
         {.name = "observe", .group = "LOOK", .summary = "sessions, streams and findings on this node while they happen, until ^C",
          .examples = {"hopscope observe", "hopscope observe -o json | jq .", "hopscope observe -f 'op == exec' --for 10m"},
          .options = observe_options(), .formats = {"text", "json", "otlp-json"}, .run = run_observe},
+        {.name = "record", .group = "LOOK",
+         .summary = "capture the node's streaming connections to a pcapng file, masked unless told otherwise, until ^C",
+         .examples = {"hopscope record -w node.pcapng", "hopscope record -w node.pcapng -C 100MiB -W 10", "hopscope record -w full.pcapng --payload full --for 60s"},
+         .options = record_options(), .formats = {}, .run = run_record},
         {.name = "graph", .group = "LOOK", .summary = "processes of the node and the sockets between them",
          .examples = {"hopscope graph", "hopscope graph -o dot | dot -Tsvg > node.svg"},
          .options = graph_options(), .formats = {"text", "dot", "mermaid", "json"}, .run = run_graph},

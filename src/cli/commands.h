@@ -10,6 +10,7 @@ int run_chain(const Invocation& invocation);
 int run_ports(const Invocation& invocation);  // and why
 int run_graph(const Invocation& invocation);
 int run_observe(const Invocation& invocation);
+int run_record(const Invocation& invocation);
 int run_doctor(const Invocation& invocation);
 int run_extract(const Invocation& invocation);
 int run_decode(const Invocation& invocation);

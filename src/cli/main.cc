@@ -2,12 +2,15 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <clocale>
 #include <csignal>
 #include <cstdio>
 
 #include "cli/commands.h"
 #include "cli/report_error.h"
+#include "cli/sandbox.h"
 
 namespace {
 
@@ -21,6 +24,12 @@ void print_stats() {
                  seconds(usage.ru_stime), static_cast<double>(usage.ru_maxrss) / 1000.0);
 }
 
+// Commands that only read files that others wrote.
+bool wants_sandbox(std::string_view command) {
+    static constexpr std::array<std::string_view, 5> kOffline = {"analyze", "chain", "extract", "decode", "mask"};
+    return std::find(kOffline.begin(), kOffline.end(), command) != kOffline.end();
+}
+
 int run(const Invocation& invocation) {
     if (invocation.on("version")) return run_version(invocation);
     if (!invocation.command) {
@@ -31,6 +40,10 @@ int run(const Invocation& invocation) {
     if (invocation.on("help")) {
         std::fputs(help_page(*invocation.command).c_str(), stdout);
         return kDone;
+    }
+    if (wants_sandbox(invocation.command->name)) {
+        // An old kernel is no reason not to read a file.
+        if (const hopscope::Status entered = enter_sandbox(Sandbox::offline); !entered) report_error(entered.error());
     }
     return invocation.command->run(invocation);
 }

@@ -180,4 +180,22 @@ inline constexpr std::size_t kBuildInfoBytesMax = 1024 * 1024;     // module lin
 inline constexpr std::size_t kProgramScanBytesMax = 64 * 1024 * 1024;  // of a Go program without module lines, once per program
 inline constexpr std::size_t kProgramVerdictsMax = 4096;           // executables that are remembered
 
+// --- recordings
+inline constexpr std::int64_t kRecordHoldMs = 1000;                // a packet waits for its owners and for its mask
+inline constexpr std::size_t kRecordHeldBytesMax = 32 * 1024 * 1024;  // of waiting packets; 100 ms of 300 MB/s
+inline constexpr std::size_t kRecordNamesMax = 8192;               // connections whose processes are told in the file
+inline constexpr std::size_t kMaskPlanSpans = 512;                 // of a live connection, for retransmissions
+inline constexpr std::size_t kPseudonymsMax = 100'000;             // stand-ins for tokens that are remembered
+inline constexpr std::size_t kEarlyStatusBytesMax = 4096;          // of a Status that is looked at before its connection ends
+inline constexpr std::size_t kErrorTextsMax = 256;                 // unfinished texts of error streams, per connection
+inline constexpr std::size_t kMaskedKindsMax = 65'536;             // connections whose streams' kinds are remembered
+inline constexpr std::size_t kMaskedStreamsMax = 16'384;           // kinds remembered per connection
+
+// --- unix sockets and processes of a live command
+inline constexpr std::size_t kTapConnectionsMax = 4096;            // followed at once, beside a decoder each; the longest silent goes first
+inline constexpr std::size_t kBookProgramsMax = 8192;              // started in containers and remembered, 1 KiB each; the oldest goes first
+inline constexpr std::size_t kBookParentsMax = 16'384;             // processes whose children are told by them, 100 bytes each
+inline constexpr std::size_t kBookStartsMax = 4;                   // programs that one process became and that are compared with a command
+inline constexpr std::size_t kBookCandidatesMax = 8;               // shown of one session
+
 }  // namespace hopscope::limits

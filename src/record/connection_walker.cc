@@ -26,12 +26,78 @@ std::string_view trimmed(std::string_view text) {
 
 // Headers whose values say how the bytes are framed and who talks, not what is said.
 bool harmless_header(std::string_view name) {
-    for (std::string_view each : {"Host", "User-Agent", "Connection", "Upgrade", "Content-Length", "Transfer-Encoding", "Content-Type",
-                                  "X-Stream-Protocol-Version", "X-Accepted-Stream-Protocol-Versions", "Sec-WebSocket-Version",
-                                  "Sec-WebSocket-Key", "Sec-WebSocket-Accept", "Sec-WebSocket-Extensions", "Kubectl-Command",
-                                  "Kubectl-Session", "X-Forwarded-For", "Date", "Server", "Accept", "Accept-Encoding", "Allow",
-                                  "X-Content-Type-Options", "Retry-After", "Cache-Control", "Vary"}) {
+    for (std::string_view each : {"Host",
+                                  "User-Agent",
+                                  "Connection",
+                                  "Upgrade",
+                                  "Content-Length",
+                                  "Transfer-Encoding",
+                                  "Content-Type",
+                                  "X-Stream-Protocol-Version",
+                                  "X-Accepted-Stream-Protocol-Versions",
+                                  "Sec-WebSocket-Version",
+                                  "Sec-WebSocket-Key",
+                                  "Sec-WebSocket-Accept",
+                                  "Sec-WebSocket-Extensions",
+                                  "Kubectl-Command",
+                                  "Kubectl-Session",
+                                  "X-Forwarded-For",
+                                  "Date",
+                                  "Server",
+                                  "Accept",
+                                  "Accept-Encoding",
+                                  "Allow",
+                                  "X-Content-Type-Options",
+                                  "Retry-After",
+                                  "Cache-Control",
+                                  "Vary"}) {
         if (equals_ignoring_case(name, each)) return true;
+    }
+    return false;
+}
+
+// "POST /exec/…  HTTP/1.1": anything else at this place is content, for instance of a connection that was joined late.
+bool is_request_line(std::string_view line) {
+    line = trimmed(line);
+    const std::size_t first = line.find(' '), last = line.rfind(' ');
+    return first != std::string_view::npos && first > 0 && last > first &&
+           line.substr(last + 1).starts_with("HTTP/1.") && line.substr(last + 1).size() == 8 &&
+           std::all_of(line.begin(), line.begin() + static_cast<std::ptrdiff_t>(first),
+                       [](char c) { return c >= 'A' && c <= 'Z'; });
+}
+
+bool is_status_line(std::string_view line) {
+    return line.size() >= 12 && line.starts_with("HTTP/1.") && line[8] == ' ' &&
+           std::all_of(line.begin() + 9, line.begin() + 12, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// The first bytes of a connection whose handshake was not seen.
+bool begins_like_request(Bytes bytes) {
+    const std::string_view text = as_text(bytes);
+    const std::size_t space = text.find(' ');
+    return space != std::string_view::npos && space > 0 && space <= 8 && text.size() > space + 1 &&
+           text[space + 1] == '/' &&
+           std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(space),
+                       [](char c) { return c >= 'A' && c <= 'Z'; });
+}
+
+// One whole JSON object, by its brackets.
+bool is_whole_object(std::string_view text) {
+    int depth = 0;
+    bool in_string = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (in_string) {
+            if (c == '\\') ++i;
+            if (c == '"') in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{') {
+            ++depth;
+        } else if (c == '}' && --depth == 0) {
+            return true;
+        }
+        if (depth == 0) return false;
     }
     return false;
 }
@@ -41,7 +107,8 @@ std::string decode_base64(std::string_view text) {
     std::uint32_t group = 0;
     int bits = 0;
     for (const char c : text) {
-        const std::size_t value = std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/").find(c);
+        const std::size_t value =
+            std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/").find(c);
         if (value == std::string_view::npos) break;
         group = group << 6 | static_cast<std::uint32_t>(value);
         bits += 6;
@@ -72,7 +139,7 @@ struct ConnectionWalker::State {
         std::uint8_t key[4] = {};
         std::uint64_t key_origin = 0;
         bool ws_masked = false;
-        bool message_keeps = false;    // channel of the running message is harmless
+        bool message_keeps = false;  // channel of the running message is harmless
         bool message_open = false;
         // SPDY: the stream of the DATA frame in hand
         std::uint32_t stream = 0;
@@ -85,7 +152,8 @@ struct ConnectionWalker::State {
         std::vector<std::uint64_t> offsets;
     };
 
-    State(KindOf kind, Pseudonyms& names, MaskCounts& counted) : kind_of(std::move(kind)), pseudonyms(names), counts(counted) {}
+    State(KindOf kind, Pseudonyms& names, MaskCounts& counted)
+        : kind_of(std::move(kind)), pseudonyms(names), counts(counted) {}
 
     Side& side(Direction d) { return sides[index_of(d)]; }
 
@@ -117,8 +185,9 @@ struct ConnectionWalker::State {
                 const std::string_view pair = target.substr(begin, end - begin);
                 const std::size_t equal = pair.find('=');
                 const std::string_view key = pair.substr(0, equal);
-                static constexpr std::string_view kShown[] = {"container", "stdin", "stdout", "stderr", "tty", "input", "output", "error",
-                                                              "port", "ports", "follow", "tailLines", "previous", "h", "w", "stream"};
+                static constexpr std::string_view kShown[] = {
+                    "container", "stdin", "stdout", "stderr",    "tty",      "input", "output", "error",
+                    "port",      "ports", "follow", "tailLines", "previous", "h",     "w",      "stream"};
                 const bool shown = std::find(std::begin(kShown), std::end(kShown), key) != std::end(kShown);
                 if (!shown && equal != std::string_view::npos) {
                     for (std::size_t i = begin + equal + 1; i < end; ++i) changed[first + 1 + i] = 'x';
@@ -133,6 +202,14 @@ struct ConnectionWalker::State {
     void head(Direction direction, std::uint64_t at, std::string_view text) {
         Side& s = side(direction);
         const bool request = direction == Direction::to_server;
+        const std::string_view begin = text.substr(0, text.find('\n'));
+        if (request ? !is_request_line(begin) : !is_status_line(begin)) {
+            for (Side& each : sides) {
+                each.carried = Carried::opaque;
+                each.skip = 0;
+            }
+            return;
+        }
         std::size_t line_at = 0;
         bool first = true, chunked = false, upgrade = false;
         std::uint64_t length = 0;
@@ -155,7 +232,8 @@ struct ConnectionWalker::State {
                     std::from_chars(code.data(), code.data() + code.size(), status);
                 }
                 first = false;
-            } else if (const std::size_t colon = line.find(':'); colon != std::string_view::npos) {
+            } else if (const std::size_t colon = line.find(':');
+                       colon != std::string_view::npos && line[0] != ' ' && line[0] != '\t') {
                 const std::string_view name = trimmed(line.substr(0, colon));
                 const std::string_view value = trimmed(line.substr(colon + 1));
                 // A websocket subprotocol can be a bearer token in disguise.
@@ -174,15 +252,19 @@ struct ConnectionWalker::State {
                 if (equals_ignoring_case(name, "Content-Length")) {
                     length_known = std::from_chars(value.data(), value.data() + value.size(), length).ec == std::errc{};
                 }
-                if (equals_ignoring_case(name, "Transfer-Encoding")) chunked = value.find("chunked") != std::string_view::npos;
+                if (equals_ignoring_case(name, "Transfer-Encoding"))
+                    chunked = value.find("chunked") != std::string_view::npos;
                 if (equals_ignoring_case(name, "Upgrade")) {
                     upgrade = true;
                     carrier = std::string(value);
-                    std::transform(carrier.begin(), carrier.end(), carrier.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+                    std::transform(carrier.begin(), carrier.end(), carrier.begin(),
+                                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
                 }
                 if (protocol) subprotocol = std::string(value);
+            } else if (trimmed(line).empty()) {
+                s.plan.keep(line_offset, next_offset);  // the end of the head
             } else {
-                s.plan.keep(line_offset, next_offset);  // the empty line
+                s.plan.keep(next_offset - 1, next_offset);  // a folded value: of which header, does not matter
             }
             line_at = newline + 1;
         }
@@ -199,11 +281,13 @@ struct ConnectionWalker::State {
             if (!methods.empty()) methods.pop_front();
         }
         if (status == 101) {
-            const Carried next = carrier.find("spdy") != std::string::npos ? Carried::spdy
-                                 : carrier.find("websocket") != std::string::npos ? Carried::websocket : Carried::opaque;
+            const Carried next = carrier.find("spdy") != std::string::npos        ? Carried::spdy
+                                 : carrier.find("websocket") != std::string::npos ? Carried::websocket
+                                                                                  : Carried::opaque;
             base64 = subprotocol.find("base64") != std::string::npos;
             tunnel = subprotocol.find("SPDY/3.1") != std::string::npos;
-            portforward = websocket_target.find("ortforward") != std::string::npos || websocket_target.find("ortForward") != std::string::npos;
+            portforward = websocket_target.find("ortforward") != std::string::npos ||
+                          websocket_target.find("ortForward") != std::string::npos;
             for (Side& each : sides) {
                 each.carried = next;
                 each.skip = 0;
@@ -391,40 +475,51 @@ struct ConnectionWalker::State {
     }
 
     void error_text(std::uint32_t stream, std::uint64_t at, std::string_view bytes) {
+        if (errors.size() >= limits::kErrorTextsMax) errors.erase(errors.begin());  // and stays overwritten
         auto found = std::find_if(errors.begin(), errors.end(), [&](const ErrorText& e) { return e.stream == stream; });
         if (found == errors.end()) found = errors.insert(errors.end(), ErrorText{stream, {}, {}});
         for (std::size_t i = 0; i < bytes.size() && found->text.size() < limits::kStatusBytesMax; ++i) {
             found->text += bytes[i];
             found->offsets.push_back(at + i);
         }
+        // As early as can be: live, the packets are written soon. Short ones only, as this is done for every piece.
+        if (found->text.size() <= limits::kEarlyStatusBytesMax &&
+            is_whole_object(base64 ? decode_base64(found->text) : found->text)) {
+            settle(*found);
+            errors.erase(found);
+        }
     }
 
     // The Status stays but for its message, which can quote the command.
-    void settle_errors() {
-        for (const ErrorText& error : errors) {
-            // Base64 text keeps its length when the text inside does.
-            std::string shown = base64 ? decode_base64(error.text) : error.text;
-            const bool status = shown.starts_with("{") && shown.find("\"status\"") != std::string::npos;
-            const std::size_t causes = std::min(shown.find("\"causes\""), shown.size());
-            if (!status) {
-                for (char& c : shown) c = 'x';
-            } else if (const std::size_t message = shown.find("\"message\":\""); message < causes) {
-                for (std::size_t i = message + 11; i < shown.size() && shown[i] != '"'; ++i) {
-                    if (shown[i] == '\\' && i + 1 < shown.size()) shown[i++] = 'x';
-                    shown[i] = 'x';
-                }
+    void settle(const ErrorText& error) {
+        // Base64 text keeps its length when the text inside does.
+        std::string shown = base64 ? decode_base64(error.text) : error.text;
+        const bool status = shown.starts_with("{") && shown.find("\"status\"") != std::string::npos;
+        const std::size_t causes = std::min(shown.find("\"causes\""), shown.size());
+        if (!status) {
+            for (char& c : shown) c = 'x';
+        } else if (const std::size_t message = shown.find("\"message\":\""); message < causes) {
+            for (std::size_t i = message + 11; i < shown.size() && shown[i] != '"'; ++i) {
+                if (shown[i] == '\\' && i + 1 < shown.size()) shown[i++] = 'x';
+                shown[i] = 'x';
             }
-            if (base64) {
-                std::string encoded;
-                append_base64(encoded, shown);
-                shown = encoded;
-            }
-            for (std::size_t i = 0; i < std::min(shown.size(), error.offsets.size()); ++i) late_edits.push_back({error.offsets[i], std::string(1, shown[i])});
         }
+        if (base64) {
+            std::string encoded;
+            append_base64(encoded, shown);
+            shown = encoded;
+        }
+        MaskPlan& plan = side(Direction::to_client).plan;
+        const std::size_t size = std::min(shown.size(), error.offsets.size());
+        for (std::size_t begin = 0, end = 0; begin < size; begin = end) {
+            for (end = begin + 1; end < size && error.offsets[end] == error.offsets[end - 1] + 1;) ++end;
+            plan.edit(error.offsets[begin], shown.substr(begin, end - begin));
+        }
+    }
+
+    void settle_errors() {
+        for (const ErrorText& error : errors) settle(error);
         errors.clear();
-        std::sort(late_edits.begin(), late_edits.end(), [](const auto& a, const auto& b) { return a.offset < b.offset; });
-        for (MaskPlan::Edit& edit : late_edits) side(Direction::to_client).plan.edit(edit.offset, std::move(edit.bytes));
-        late_edits.clear();
     }
 
     void run(Direction direction) {
@@ -454,6 +549,9 @@ struct ConnectionWalker::State {
     }
 
     void feed(Direction direction, std::uint64_t offset, Bytes bytes) {
+        if (!sides[0].started && !sides[1].started && direction == Direction::to_client && begins_like_request(bytes))
+            swapped = true;
+        if (swapped) direction = opposite(direction);
         Side& s = side(direction);
         if (!s.started) {
             s.started = true;
@@ -470,7 +568,8 @@ struct ConnectionWalker::State {
         if (bytes.empty() || s.carried == Carried::opaque) return;
         if (s.pending.empty()) s.pending_at = offset;
         s.pending += as_text(bytes);
-        if (s.pending.size() > limits::kHeldBytesMax && s.carried == Carried::http && upgrade_wanted) s.carried = Carried::opaque;
+        if (s.pending.size() > limits::kHeldBytesMax && s.carried == Carried::http && upgrade_wanted)
+            s.carried = Carried::opaque;
         run(direction);
         run(opposite(direction));
     }
@@ -483,10 +582,10 @@ struct ConnectionWalker::State {
     std::deque<bool> methods;  // of unanswered requests: was it HEAD?
     std::string websocket_target;
     std::vector<ErrorText> errors;
-    std::vector<MaskPlan::Edit> late_edits;
     std::uint32_t messages = 0;    // on the error channel of a WebSocket
     std::uint64_t ports_told = 0;  // channels whose port was told, a bit each
     bool upgrade_wanted = false, base64 = false, tunnel = false, portforward = false;
+    bool swapped = false;  // what we were told is the client is the server
 };
 
 ConnectionWalker::ConnectionWalker(KindOf kind_of, Pseudonyms& pseudonyms, MaskCounts& counts)
@@ -498,7 +597,8 @@ void ConnectionWalker::bytes(Direction direction, std::uint64_t offset, Bytes by
     if (!bytes.empty()) state_->feed(direction, offset, bytes);
 }
 
-void ConnectionWalker::gap(Direction direction) {
+void ConnectionWalker::gap(Direction told) {
+    const Direction direction = state_->swapped ? opposite(told) : told;
     for (State::Side& side : state_->sides) {
         if (&side == &state_->side(direction) || side.carried == Carried::http) {
             side.carried = Carried::opaque;
@@ -518,6 +618,8 @@ void ConnectionWalker::end() {
     }
 }
 
-const MaskPlan& ConnectionWalker::plan(Direction direction) const { return state_->side(direction).plan; }
+MaskPlan& ConnectionWalker::plan(Direction direction) {
+    return state_->side(state_->swapped ? opposite(direction) : direction).plan;
+}
 
 }  // namespace hopscope::record

@@ -6,9 +6,11 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "core/bytes.h"
@@ -37,11 +39,16 @@ public:
 
     // Offsets come in growing order.
     void keep(std::uint64_t begin, std::uint64_t end);
-    void edit(std::uint64_t offset, std::string bytes) { edits_.push_back({offset, std::move(bytes)}); }
+    // In any order, but not over one another.
+    void edit(std::uint64_t offset, std::string bytes);
     void masked(const MaskedSpan& span) { masked_.push_back(span); }
 
     // Overwrites in `bytes` (at stream offset `offset`) what may not stay; returns how many bytes were overwritten.
     std::size_t apply(std::uint64_t offset, std::uint8_t* bytes, std::size_t size) const;
+
+    // Live: bytes before `offset` were written out and are asked for no more, but perhaps for a retransmission: the
+    // last limits::kMaskPlanSpans stay. What is forgotten is overwritten when it comes again.
+    void forget_before(std::uint64_t offset);
 
 private:
     std::vector<Span> keep_;
@@ -51,19 +58,24 @@ private:
 
 // What was overwritten, for the summary.
 struct MaskCounts {
-    std::uint64_t auth = 0, tokens = 0, commands = 0, payload_frames = 0, payload_bytes = 0, connections_not_understood = 0;
+    std::uint64_t auth = 0, tokens = 0, commands = 0, payload_frames = 0, payload_bytes = 0,
+                  connections_not_understood = 0;
 };
 
-// Same-length stand-ins for tokens, equal wherever the same token occurs.
+// Same-length stand-ins for tokens, equal wherever one of the last limits::kPseudonymsMax tokens occurs.
 class Pseudonyms {
 public:
     std::string of(const std::string& token);
 
 private:
-    std::vector<std::pair<std::string, std::string>> known_;
+    std::unordered_map<std::string, std::string> known_;
+    std::deque<std::string> order_;
+    std::uint64_t given_ = 0;
 };
 
-// Follows one connection. `kind_of` tells what a stream is, as far as the decoders know.
+// Follows one connection. Without a handshake the side that sends a request first is the client, whatever was said.
+// Where the beginning is neither a request, an answer nor TLS, nothing is understood. `kind_of` tells what a stream is,
+// as far as the decoders know.
 class ConnectionWalker {
 public:
     using KindOf = std::function<StreamKind(std::uint32_t stream)>;
@@ -76,7 +88,7 @@ public:
     void gap(Direction direction);
     void end();
 
-    [[nodiscard]] const MaskPlan& plan(Direction direction) const;
+    [[nodiscard]] MaskPlan& plan(Direction direction);
 
 private:
     struct State;

@@ -1,0 +1,26 @@
+// Gives up what a capture does not need once everything is open: capabilities (libcap-ng), and the user on request.
+//
+// The bounding set is emptied, and no_new_privs is set, so nothing comes back. Files that are open stay so. Only the
+// calling thread is changed: call it while there is no other.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+
+namespace hopscope::cli {
+
+struct PrivilegeOptions {
+    std::string user;       // become this user, with its groups; empty: stay who we are
+    std::vector<int> keep;  // CAP_… numbers to go on with; those that we do not have are passed over
+};
+
+// What reading other users' processes and sockets again and again needs: CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_BPF
+// and CAP_PERFMON; CAP_SYS_ADMIN for tables of other network namespaces.
+std::vector<int> capabilities_for_owners(bool other_net_namespaces);
+
+// PRV-01: no such user; PRV-02: the kernel refused.
+Status drop_privileges(const PrivilegeOptions& options);
+
+}  // namespace hopscope::cli
