@@ -3,12 +3,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
 
 #include "capture/stream_source.h"
 #include "cli/progress.h"
 #include "cli/report_error.h"
 #include "cli/tls_key_files.h"
+#include "core/limits.h"
 #include "core/untrusted.h"
+#include "record/recorder_comment.h"
 
 namespace hopscope::cli {
 namespace {
@@ -41,6 +44,34 @@ struct Offline::State {
     std::unique_ptr<pipeline::Pipeline> pipeline;
     std::vector<std::pair<std::optional<Timestamp>, std::optional<Timestamp>>> spans;  // first and last packet, by file
     bool damaged = false;
+    // Owners that a recording tells, by client and server, with the packet that they were told on.
+    struct Told {
+        std::uint16_t file = 0;
+        std::uint64_t frame = 0;
+        chain::Ends ends;
+    };
+    std::multimap<std::pair<Endpoint, Endpoint>, Told> owners;
+
+    void learn_owners(const capture::FileNote& note) {
+        auto comment = record::parse_comment(note.text);
+        if (!comment || owners.size() >= limits::kRecordOwnersMax) return;
+        owners.emplace(std::pair{comment->client, comment->server}, Told{note.file, note.frame, std::move(comment->ends)});
+    }
+
+    // Of a connection whose addresses were used again, the last that was told before the session's end.
+    void name_owners() {
+        if (owners.empty()) return;
+        for (const auto& session : pipeline->model().sessions) {
+            if (!session || session->ends) continue;
+            const auto [begin, end] = owners.equal_range({session->client, session->server});
+            const Told* told = nullptr;
+            for (auto each = begin; each != end; ++each) {
+                const Told& candidate = each->second;
+                if (candidate.file == session->file && candidate.frame <= session->last_frame) told = &candidate;
+            }
+            if (told) pipeline->builder().name_ends(session->number, told->ends);
+        }
+    }
 
     void note(const capture::FileNote& note) {
         switch (note.kind) {
@@ -52,7 +83,7 @@ struct Offline::State {
                 damaged = true;
                 if (options.announce_trouble) report_note(display(note.text), note.code);
                 break;
-            case capture::FileNote::Kind::comment: break;
+            case capture::FileNote::Kind::comment: learn_owners(note); break;
         }
     }
 
@@ -171,6 +202,7 @@ void Offline::run() {
         if (s.options.progress) s.show_progress(progress);
     }
     take_chunks_before(std::nullopt);
+    s.name_owners();
     s.pipeline->finish();
     for (const auto& source : s.sources) {
         if (source->trouble().empty()) continue;

@@ -184,6 +184,7 @@ inline constexpr std::size_t kProgramVerdictsMax = 4096;           // executable
 inline constexpr std::int64_t kRecordHoldMs = 1000;                // a packet waits for its owners and for its mask
 inline constexpr std::size_t kRecordHeldBytesMax = 32 * 1024 * 1024;  // of waiting packets; 100 ms of 300 MB/s
 inline constexpr std::size_t kRecordNamesMax = 8192;               // connections whose processes are told in the file
+inline constexpr std::size_t kRecordOwnersMax = 65'536;            // of them that are read back from files
 inline constexpr std::size_t kMaskPlanSpans = 512;                 // of a live connection, for retransmissions
 inline constexpr std::size_t kPseudonymsMax = 100'000;             // stand-ins for tokens that are remembered
 inline constexpr std::size_t kEarlyStatusBytesMax = 4096;          // of a Status that is looked at before its connection ends
