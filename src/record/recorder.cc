@@ -10,7 +10,7 @@ namespace {
 
 using decode::net::TcpSegment;
 
-constexpr std::size_t kSpareBuffersMax = 1024;
+constexpr std::size_t kSpareBuffersMax = 128;  // of up to 64 KiB each
 
 std::pair<Endpoint, Endpoint> key_of(const Endpoint& a, const Endpoint& b) {
     return a < b ? std::pair{a, b} : std::pair{b, a};
