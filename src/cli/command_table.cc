@@ -41,6 +41,8 @@ std::vector<OptionSpec> doctor_options() { return node_options(); }
 
 std::vector<OptionSpec> observe_options() {
     std::vector<OptionSpec> options = live_option_specs();
+    options.push_back({.name = "unix-payload", .value = "WHEN",
+                       .text = "CRI calls: read what is written on the runtimes' unix sockets (eBPF)", .fallback = "on", .choices = {"on", "off"}});
     options.push_back({.name = "count", .value = "N", .text = "end after N events"});
     options.push_back(kTlsKeys);
     options.push_back({.name = "strict", .text = "exit 6 when data was lost"});

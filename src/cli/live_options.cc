@@ -73,7 +73,7 @@ std::vector<OptionSpec> live_option_specs() {
         {.name = "for", .value = "TIME", .text = "end after this time (90s, 10m)"},
         {.name = "ebpf",
          .value = "WHEN",
-         .text = "watch sockets with eBPF, so that short connections have their processes, too",
+         .text = "processes of short connections; observe: CRI calls and programs in containers, too",
          .fallback = "auto",
          .choices = {"auto", "off", "require"}},
     };

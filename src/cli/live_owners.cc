@@ -84,6 +84,7 @@ void LiveOwners::on(const SocketLife& life) {
     const Pair pair{life.client, life.server};
     if (life.kind == SocketLife::Kind::closed && over_.size() < limits::kLiveLivesMax)
         over_.push_back({pair, Clock::now()});
+    listener_new_ = listener_new_ || life.kind == SocketLife::Kind::listen;
     if (life.kind != SocketLife::Kind::opened) return;
     const auto [known, fresh] = lives_.try_emplace(pair);
     known->second = {process(life.client_owner, life.client_comm), process(life.server_owner, life.server_comm)};
@@ -250,10 +251,11 @@ void LiveOwners::name_waiting(chain::Builder& builder) {
 
 bool LiveOwners::refresh(chain::Builder& builder) {
     const auto since = Clock::now() - read_at_;
-    const bool wanted = !waiting_.empty();
+    const bool wanted = !waiting_.empty() || listener_new_;
     if (since < std::max<Clock::duration>(wanted ? kReadPauseMin : kReadPauseIdle,
                                           read_cost_ * (wanted ? kBusyShare : kIdleShare)))
         return false;
+    listener_new_ = false;
     read_table();
     for (Waiting& waiting : waiting_) ++waiting.tries;
     name_waiting(builder);

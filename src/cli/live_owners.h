@@ -51,6 +51,13 @@ public:
     // Hands the names of all known containers to the builder.
     void name_containers(chain::Builder& builder) const;
 
+    // The table as it was read last.
+    [[nodiscard]] const SocketTable& table() const { return table_; }
+    // What the process with this number is called, by the table.
+    [[nodiscard]] std::optional<chain::Process> process_now(std::uint32_t pid) const {
+        return process(ProcessId{.pid = pid});
+    }
+
     // TCP ports on which a kubelet or a container runtime listens, sorted.
     [[nodiscard]] std::vector<std::uint16_t> component_ports() const;
     // Addresses that listeners on the kubelet's port are bound to.
@@ -95,6 +102,7 @@ private:
     std::uint64_t net_namespace_ = 0;  // whose lives count; 0: all
     std::uint64_t told_lost_ = 0;
     bool lives_changed_ = false;
+    bool listener_new_ = false;  // a port may have to be followed: the table is read soon
     procmap::TableReader reader_;
     procmap::ConnectionEnds exact_;
     SocketTable table_;

@@ -42,7 +42,9 @@ std::uint64_t LiveWatch::lines() const {
     return text_ ? text_->lines() : otlp_lines_;
 }
 
-void LiveWatch::tell(const chain::Chain& chain, std::span<const Session* const> sessions) {
+void LiveWatch::tell(const chain::Chain& joined, std::span<const Session* const> sessions) {
+    chain::Chain chain = joined;
+    if (options_.kernel) options_.kernel->complete(chain, pipeline_->model());
     if (json_) json_->chain(chain, sessions);
     if (text_) text_->chain(chain, sessions);
     if (options_.format != LiveFormat::otlp) return;

@@ -11,6 +11,7 @@
 #include "chain/finished_chains.h"
 #include "chain/observer.h"
 #include "chain/reveal.h"
+#include "cli/live_kernel.h"
 #include "cli/live_owners.h"
 #include "export/event_lines.h"
 #include "export/ndjson.h"
@@ -32,6 +33,7 @@ struct LiveWatchOptions {
     exports::Style style;
     chain::Filter* filter = nullptr;  // borrowed
     LiveOwners* owners = nullptr;     // borrowed; null: ends are not named
+    LiveKernel* kernel = nullptr;     // borrowed; null: chains are told without what it knows
 };
 
 class LiveWatch final : public chain::Observer, public pipeline::EventTap {
@@ -60,7 +62,7 @@ public:
     [[nodiscard]] std::uint64_t sessions_over() const { return sessions_over_; }
 
 private:
-    void tell(const chain::Chain& chain, std::span<const chain::Session* const> sessions);
+    void tell(const chain::Chain& joined, std::span<const chain::Session* const> sessions);
 
     exports::Output& out_;
     LiveWatchOptions options_;

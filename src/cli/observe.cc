@@ -8,6 +8,7 @@
 
 #include "chain/filter.h"
 #include "cli/commands.h"
+#include "cli/live_kernel.h"
 #include "cli/live_options.h"
 #include "cli/live_owners.h"
 #include "cli/live_sources.h"
@@ -54,13 +55,15 @@ public:
           filter_(std::move(filter)),
           out_(STDOUT_FILENO, "standard output"),
           owners_(options_.host_root),
+          kernel_(owners_),
           watch_(out_, {.format = format_of(invocation),
                         .reveal = reveal,
                         .style = {.glyphs = glyphs_of(invocation),
                                   .colour = colour_of(invocation),
                                   .columns = std::min(terminal_columns(), kLineColumnsMax)},
                         .filter = filter_ ? &*filter_ : nullptr,
-                        .owners = &owners_}) {}
+                        .owners = &owners_,
+                        .kernel = &kernel_}) {}
 
     Status open();
     int run();
@@ -80,6 +83,7 @@ private:
     exports::FdOutput out_;
     decode::TlsKeys keys_;
     LiveOwners owners_;
+    LiveKernel kernel_;
     LiveWatch watch_;
     std::unique_ptr<LiveSources> sources_;
     std::unique_ptr<pipeline::Pipeline> pipeline_;
@@ -96,6 +100,11 @@ Status Observation::open() {
         if (!watched && options_.ebpf == "require") return watched;
         if (!watched) without_ebpf_ = watched.error().why;
     }
+    if (const Status opened = kernel_.open({.ebpf = options_.ebpf != "off",
+                                            .required = options_.ebpf == "require",
+                                            .unix_payload = invocation_.text("unix-payload") == "on"});
+        !opened)
+        return opened;
     auto sources = LiveSources::open(options_.sources, owners_.component_ports(), owners_.kubelet_addresses(),
                                      [](const Error& error) { report_error(error); });
     if (!sources) return unexpected(sources.error());
@@ -112,7 +121,7 @@ Status Observation::open() {
 }
 
 std::vector<std::string> Observation::partial() const {
-    std::vector<std::string> missing = {"unix sockets: not captured"};
+    std::vector<std::string> missing = kernel_.missing();
     if (!without_ebpf_.empty()) missing.push_back("processes of short connections: no eBPF, " + without_ebpf_);
     if (owners_.component_ports().empty() && !options_.sources.all_ports)
         missing.emplace_back("streaming ports: no kubelet or container runtime was found; --port N names one");
@@ -121,7 +130,8 @@ std::vector<std::string> Observation::partial() const {
 }
 
 void Observation::count_drops() {
-    if (const std::uint64_t lost = owners_.newly_lost(); lost > 0) pipeline_->lost(LossPlace::ring, lost);
+    if (const std::uint64_t lost = owners_.newly_lost() + kernel_.newly_lost(); lost > 0)
+        pipeline_->lost(LossPlace::ring, lost);
     if (const std::uint64_t dropped = sources_->newly_dropped(); dropped > 0)
         pipeline_->lost(LossPlace::kernel, dropped);
 }
@@ -134,6 +144,7 @@ void Observation::on_tick(Timestamp now) {
     if (owners_.refresh(pipeline_->builder())) {
         const Result<bool> changed = sources_->follow(owners_.component_ports(), now);
         if (!changed) report_error(changed.error());
+        if (const Status followed = kernel_.follow(*pipeline_, now); !followed) report_error(followed.error());
     }
     watch_.tick(now);
 }
@@ -148,11 +159,13 @@ void Observation::add_inputs(pipeline::LiveRunner& runner) {
                         }});
         if (!added) report_error(added.error());
     }
+    if (const Status added = kernel_.add_to(runner, *pipeline_); !added) report_error(added.error());
     const std::vector<std::string> names = sources_->names();
     for (std::size_t i = 0; i < names.size(); ++i) {
         capture::LiveSource* source = sources_->all()[i].get();
         const Status added =
-            runner.add({.name = names[i], .fd = source->fd(), .drain = [source, &runner] {
+            runner.add({.name = names[i], .fd = source->fd(), .drain = [this, source, &runner] {
+                            kernel_.catch_up(*pipeline_);
                             return source->drain(limits::kLivePacketsPerTurn,
                                                  [&runner](const Packet& packet) { runner.packet(packet); });
                         }});
@@ -230,6 +243,7 @@ int Observation::run() {
     begun_ = Clock::now();
     const auto end = runner.run(options_.at_most);
     if (!end) report_error(end.error());
+    kernel_.finish(*pipeline_);
     count_drops();
     pipeline_->finish();
     watch_.finish();

@@ -1,0 +1,402 @@
+#!/usr/bin/env python3
+"""Tests of `observe` on a node with a real container runtime: live_test.py [--bin PATH] [--only WORD]
+
+The runtime runs with private configuration (rig.py) and is taken down at the end. Every test is a function below; its
+docstring is the sentence that it proves. Where no runtime can run, all are skipped and the reason is said. Ends with
+'N passed, N failed, N skipped'. Python 3.11, standard library."""
+import argparse, json, os, re, signal, subprocess, sys, threading, time, traceback
+
+import daemons, streaming
+from node_test import ROOT, Skip, World
+from rig import Rig
+
+TESTS = []
+PROGRAMS = ("hopscope_tap", "hopscope_proc", "hopscope_life")
+
+
+def test(function):
+    TESTS.append(function)
+    return function
+
+
+class Observe:
+    """A running `hopscope observe -o json`; use as a context manager."""
+
+    def __init__(self, world, *options):
+        self.events, self.errors, self.changed = [], b"", threading.Condition()
+        self.process = subprocess.Popen([world.bin, "observe", "-o", "json", *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, env={**os.environ, "HOPSCOPE_CONFIG": "/dev/null"})
+        self.readers = [threading.Thread(target=reader, daemon=True) for reader in (self._read, self._read_errors)]
+        for reader in self.readers:
+            reader.start()
+        self.begin = self.wait("capture.start")
+
+    def _read(self):
+        for line in self.process.stdout:
+            event = json.loads(line)
+            with self.changed:
+                self.events.append(event)
+                self.changed.notify_all()
+        with self.changed:
+            self.changed.notify_all()
+
+    def _read_errors(self):
+        self.errors = self.process.stderr.read()
+
+    def of(self, kind):
+        with self.changed:
+            return [event for event in self.events if event["kind"] == kind]
+
+    def wait(self, kind, wanted=lambda event: True, timeout_s=20):
+        """The first event of the kind that is wanted."""
+        stop, looked = time.monotonic() + timeout_s, 0
+        with self.changed:
+            while True:
+                for event in self.events[looked:]:
+                    if event["kind"] == kind and wanted(event):
+                        return event
+                looked = len(self.events)
+                if self.process.poll() is not None and not self.readers[0].is_alive():
+                    raise AssertionError(f"observe ended ({self.process.returncode}) without {kind}: {self.errors.decode(errors='replace')}")
+                if time.monotonic() > stop:
+                    raise AssertionError(f"no {kind} within {timeout_s} s: {[brief(e) for e in self.events][-40:]}")
+                self.changed.wait(0.2)
+
+    def session(self, client_port):
+        return self.wait("session", lambda event: event.get("client", {}).get("port") == client_port)
+
+    def chain(self, session):
+        return self.wait("chain", lambda event: session["session"] in event["sessions"])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        for reader in self.readers:
+            reader.join(5)
+        if kind is None and self.process.returncode >= 0:
+            assert self.process.returncode == 0, self.errors.decode(errors="replace")
+
+
+def brief(event):
+    return (event["kind"], event.get("session"), event.get("op"), event.get("state"), event.get("client", {}).get("port"))
+
+
+def observed(world):
+    """One `observe` that several tests share; what it sees is told apart by the client's port."""
+    if "observe" not in world.shared:
+        world.shared["observe"] = Observe(world, "--ebpf", "require")
+    return world.shared["observe"]
+
+
+def is_whole(observe, runtime, pod, client_port, op, exit_code=None, stdout=None):
+    """What every session of a tapped runtime says: it is joined by its token, both processes are known, nothing is missing."""
+    session = observe.session(client_port)
+    assert session["op"] == op and session["state"] == "closed" and session["complete"] and session["gaps"] == 0, session
+    chain = observe.chain(session)
+    assert chain["op"] == op and chain["sessions"] == [session["session"]], chain
+    assert chain["k8s"]["pod"] == pod.name and chain["k8s"]["namespace"] == pod.namespace, chain["k8s"]
+    hops = {hop["hop"]: hop for hop in chain["hops"]}
+    assert set(hops) >= {"cri", "runtime"}, hops
+    cri, run = hops["cri"], hops["runtime"]
+    assert cri["grade"] == "decoded" and run["grade"] == "decoded", chain
+    assert any(item["id"] == "token" if "id" in item else re.search(r"token t\d+ is in the CRI answer and in the URL", item["says"]) for item in cri["evidence"]), cri
+    for hop in (cri, run):
+        assert hop["from"]["process"]["pid"] == os.getpid(), hop
+        assert hop["to"]["process"]["pid"] == runtime.pid and hop["to"]["process"]["comm"] == "containerd", hop
+    assert runtime.socket in json.dumps(cri), cri
+    if op != "portforward":
+        assert session["container"]["id"] == pod.container and session["k8s"]["container"] == "main", session
+    if exit_code is not None:
+        assert session["exit_code"] == exit_code and chain["exit_code"] == exit_code, (session.get("exit_code"), chain.get("exit_code"))
+    if stdout is not None:
+        streams = {stream["type"]: stream for stream in session["streams"]}
+        assert streams["stdout"]["bytes"]["out"] == len(stdout), (streams, len(stdout))
+    return session, chain, hops
+
+
+def has_process(pod, chain, hops, comm, exit_code):
+    assert "process" in hops, (list(hops), chain.get("candidates"))
+    hop = hops["process"]
+    says = " · ".join(item["says"] for item in hop["evidence"])
+    assert hop["grade"] == "decoded" and hop["to"]["process"]["comm"] == comm, hop
+    assert hop["from"]["process"]["pid"] == pod.shim(), (hop, pod.shim())
+    assert "arguments are the command" in says and f"ended with {exit_code}, as the session says" in says, says
+    # runc goes away as soon as the program runs: the program is then the shim's own child.
+    assert re.search(rf"started by (runc\[\d+\], a child of )?containerd-shim\[{pod.shim()}\]", says), says
+    assert not chain.get("contradictions"), chain["contradictions"]
+
+
+@test
+def exec_over_both_protocols(world):
+    """exec: token, container, pod, both processes of each hop, the process in the container, exit code, bytes"""
+    runtime, pod = world.runtime()
+    observe = observed(world)
+    for protocol in ("spdy", "ws"):
+        with streaming.Command(runtime.client.exec(pod.container, ["sh", "-c", f"echo out {protocol}; echo err >&2; exit 3"]), protocol=protocol) as command:
+            port, got = command.ports()[0], command.finish()
+        assert got["exit_code"] == 3, got
+        session, chain, hops = is_whole(observe, runtime, pod, port, "exec", 3, got["stdout"])
+        assert session["proto"] == {"spdy": "spdy/3.1", "ws": "websocket"}[protocol], session
+        assert "command" not in session and "command" not in chain, "the command is a secret"
+        has_process(pod, chain, hops, "sh", 3)
+
+
+@test
+def exec_with_a_terminal(world):
+    """exec with a terminal: every resize, and the shell in the container"""
+    runtime, pod = world.runtime()
+    observe = observed(world)
+    with streaming.Command(runtime.client.exec(pod.container, ["sh"], stdin=True, tty=True), stdin=True, tty=True) as command:
+        port = command.ports()[0]
+        command.read_until(b"# ")
+        for width, height in ((97, 31), (132, 50)):
+            command.resize(width, height)
+            time.sleep(0.2)  # the runtime passes it to the shim; nothing tells when it is there
+            command.write(b"stty size\n")
+            command.read_until(b"%d %d\r\n" % (height, width))
+        command.write(b"exit 5\n")
+        got = command.finish()
+    session, chain, hops = is_whole(observe, runtime, pod, port, "exec", 5, got["stdout"])
+    assert session["tty"] is True and [(r["width"], r["height"]) for r in session["resizes"]] == [(97, 31), (132, 50)], session
+    has_process(pod, chain, hops, "sh", 5)
+
+
+@test
+def attach(world):
+    """attach: joined to its container; no process is made up for it"""
+    runtime, pod = world.runtime()
+    observe = observed(world)
+    with streaming.Command(runtime.client.attach(pod.container, stdin=True), stdin=True) as command:
+        port = command.ports()[0]
+        command.write(b"hello\n")
+        command.read_until(b"got:hello\n")
+        command.read_until(b"err:hello\n", "stderr")
+    session, chain, hops = is_whole(observe, runtime, pod, port, "attach")
+    streams = {stream["type"]: stream["bytes"] for stream in session["streams"]}
+    assert streams["stdin"]["in"] == 6 and streams["stdout"]["out"] >= 10, streams
+    assert "process" not in hops, hops
+
+
+@test
+def port_forward(world):
+    """port-forward: joined to its pod over SPDY and WebSocket, with the port and the bytes of both directions"""
+    runtime, pod = world.runtime()
+    observe = observed(world)
+    for protocol in ("spdy", "ws"):
+        question = b"GET / HTTP/1.0\r\n\r\n"
+        with streaming.Forward(runtime.client.port_forward(pod.id, [pod.port]), protocol, [pod.port]) as forward:
+            port = forward.ports()[0]
+            body, error = forward.exchange(pod.port, question)
+        assert body.endswith(b"hello from the pod\n") and not error, (body, error)
+        session, _, hops = is_whole(observe, runtime, pod, port, "portforward")
+        stream = next(stream for stream in session["streams"] if stream["type"] == "data")
+        assert stream["port"] == pod.port and stream["bytes"] == {"in": len(question), "out": len(body)}, stream
+
+
+@test
+def ten_at_once(world):
+    """10 execs at once: none crossed, none lost, each with its own process"""
+    runtime, pod = world.runtime()
+    observe = observed(world)
+    urls = [runtime.client.exec(pod.container, ["sh", "-c", f"sleep 0.3; echo {'x' * (10 + i)}; exit {i + 1}"]) for i in range(10)]
+    got = [None] * 10
+
+    def run(i):
+        with streaming.Command(urls[i], protocol=("spdy", "ws")[i % 2]) as command:
+            got[i] = command.ports()[0], command.finish()
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    pids = set()
+    for i, (port, result) in enumerate(got):
+        assert result["exit_code"] == i + 1 and result["stdout"] == b"x" * (10 + i) + b"\n", result
+        _, chain, hops = is_whole(observe, runtime, pod, port, "exec", i + 1, result["stdout"])
+        has_process(pod, chain, hops, "sh", i + 1)
+        pids.add(hops["process"]["to"]["process"]["pid"])
+    assert len(pids) == 10, pids
+
+
+@test
+def same_command_twice(world):
+    """two equal commands at once: which process is whose is not guessed, both are listed with both"""
+    runtime, pod = world.runtime()
+    observe = observed(world)
+    urls = [runtime.client.exec(pod.container, ["sh", "-c", "sleep 0.5; exit 7"]) for _ in range(2)]
+    commands = [streaming.Command(url) for url in urls]
+    ports = []
+    for command in commands:
+        with command:
+            ports.append(command.ports()[0])
+            assert command.finish()["exit_code"] == 7
+    for port in ports:
+        _, chain, hops = is_whole(observe, runtime, pod, port, "exec", 7)
+        assert "process" not in hops, hops["process"]
+        assert sum("was started in the container" in item["says"] for item in chain["candidates"]) == 2, chain.get("candidates")
+
+
+@test
+def late_join(world):
+    """hopscope is started while a session runs: it is joined late and says so, its bytes from then on are told"""
+    runtime, pod = world.runtime()
+    with streaming.Command(runtime.client.exec(pod.container, ["cat"], stdin=True), stdin=True) as command:
+        port = command.ports()[0]
+        command.write(b"before\n")
+        command.read_until(b"before\n")
+        with Observe(world) as observe:
+            command.write(b"after, and once more\n")
+            command.read_until(b"once more\n")
+            command.write(b"", end=True)
+            assert command.finish()["exit_code"] == 0
+            command.close()
+            session = observe.session(port)
+            assert session["state"] == "cut" and not session["complete"] and session["gaps"] == 0, session
+            assert session["bytes"]["out"] >= len(b"after, and once more\n"), session["bytes"]
+            # The connection to the CRI was open before, too: the next call on it is read all the same.
+            with streaming.Command(runtime.client.exec(pod.container, ["sh", "-c", "exit 4"])) as second:
+                port = second.ports()[0]
+                second.finish()
+            _, chain, hops = is_whole(observe, runtime, pod, port, "exec", 4)
+            has_process(pod, chain, hops, "sh", 4)
+
+
+@test
+def restart_in_the_middle(world):
+    """containerd is killed and started again while hopscope looks: the new one's sockets and port are followed"""
+    observe = observed(world)
+    runtime, pod = world.runtime("again")
+    assert runtime.client.containers(), "the kubelet lists them every second"
+    for _ in range(2):
+        with streaming.Command(runtime.client.exec(pod.container, ["sh", "-c", "echo hello; exit 6"])) as command:
+            port, got = command.ports()[0], command.finish()
+        assert got["exit_code"] == 6, got
+        _, chain, hops = is_whole(observe, runtime, pod, port, "exec", 6, b"hello\n")
+        has_process(pod, chain, hops, "sh", 6)
+        if not _:
+            runtime.restart()
+            time.sleep(1.5)  # the filter follows the ports that the next look at the sockets finds
+
+
+@test
+def without_ebpf(world):
+    """--ebpf off: sessions are there with what is left, and what is missing is named"""
+    runtime, pod = world.runtime()
+    with Observe(world, "--ebpf", "off") as observe:
+        missing = " · ".join(observe.begin["partial"])
+        assert "CRI calls" in missing and "processes in containers" in missing, missing
+        with streaming.Command(runtime.client.exec(pod.container, ["sh", "-c", "exit 3"])) as command:
+            port = command.ports()[0]
+            command.finish()
+        session = observe.session(port)
+        assert session["exit_code"] == 3 and session["state"] == "closed" and session["complete"], session
+        assert "container" not in session, session
+
+
+def programs(pid):
+    """BPF programs that the process holds, by their descriptors."""
+    links = []
+    try:
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            links.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    except FileNotFoundError:
+        pass
+    return [link for link in links if "bpf" in link]
+
+
+def program_ids(pid):
+    found = set()
+    for fd in os.listdir(f"/proc/{pid}/fdinfo"):
+        for line in daemons.read(f"/proc/{pid}/fdinfo/{fd}").splitlines():
+            if line.startswith("prog_id:"):
+                found.add(int(line.split()[1]))
+    return found
+
+
+def is_loaded(number):
+    """Whether the kernel has a BPF program of this number (bpf(BPF_PROG_GET_FD_BY_ID))."""
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    attributes = (ctypes.c_uint32 * 32)(number)
+    fd = libc.syscall(321, 13, attributes, ctypes.sizeof(attributes))
+    if fd < 0:
+        return False
+    os.close(fd)
+    return True
+
+
+@test
+def killed_it_leaves_nothing(world):
+    """killed by SIGKILL it leaves no BPF program in the kernel"""
+    with Observe(world, "--ebpf", "require") as observe:
+        numbers = program_ids(observe.process.pid)
+        assert len(numbers) >= 4 and all(map(is_loaded, numbers)), (numbers, programs(observe.process.pid))
+        observe.process.kill()
+        observe.process.wait()
+        daemons.wait_for("its programs are gone", lambda: not any(map(is_loaded, numbers)), 10)
+        return f"{len(numbers)} programs"
+
+
+@test
+def nothing_was_lost(world):
+    """the observer that saw all this lost nothing, and ends in order"""
+    observe = observed(world)
+    observe.__exit__(None)
+    end = observe.of("capture.end")[-1]
+    lost = {place: count for place, count in end.get("loss", {}).items() if count and place not in ("uncompared",)}
+    assert not lost, lost
+    del world.shared["observe"]
+    return f"{len(observe.of('session'))} sessions, {len(observe.of('chain'))} chains"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bin", default=os.path.join(ROOT, "build/release/hopscope"))
+    parser.add_argument("--only", default="")
+    parser.add_argument("-v", action="store_true", help="where a test fails, the trace")
+    args = parser.parse_args()
+    chosen = [function for function in TESTS if args.only in function.__name__]
+    reason = daemons.why_not()
+    if reason:
+        for function in chosen:
+            print(f"skipped {function.__name__}: {function.__doc__} ({reason})")
+        print(f"0 passed, 0 failed, {len(chosen)} skipped")
+        return 0
+    passed = failed = skipped = 0
+    with Rig() as rig:
+        world = World(os.path.abspath(args.bin), rig)
+        try:
+            for function in chosen:
+                begin = time.monotonic()
+                try:
+                    note = function(world)
+                    passed += 1
+                    word = "ok     "
+                except Skip as why:
+                    skipped += 1
+                    word, note = "skipped", why
+                except Exception as error:  # an assertion, or the program's answer had no such form
+                    failed += 1
+                    word, note = "FAIL   ", f"{type(error).__name__}: {error}"
+                    if args.v:
+                        traceback.print_exc()
+                print(f"{word} {function.__name__}: {function.__doc__}{f' ({note})' if note else ''}  {time.monotonic() - begin:.1f} s", flush=True)
+        finally:
+            if "observe" in world.shared:
+                world.shared["observe"].process.kill()
+                world.shared["observe"].process.wait()
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
