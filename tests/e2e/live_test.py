@@ -355,7 +355,25 @@ def nothing_was_lost(world):
     lost = {place: count for place, count in end.get("loss", {}).items() if count and place not in ("uncompared",)}
     assert not lost, lost
     del world.shared["observe"]
+    world.shared["events"] = observe.events
     return f"{len(observe.of('session'))} sessions, {len(observe.of('chain'))} chains"
+
+
+@test
+def events_match_their_schema(world):
+    """every event that all this made is valid against the schema that hopscope prints"""
+    try:
+        import jsonschema
+    except ImportError:
+        raise Skip("python3-jsonschema is not installed")
+    validator = jsonschema.Draft202012Validator(json.loads(world.run("schema", "event").stdout))
+    events = world.shared["events"]
+    chosen = [event for event in events if event["kind"] in ("capture.start", "chain", "session", "capture.end")]
+    chosen += {event["kind"]: event for event in events}.values()
+    for event in chosen:
+        error = next(validator.iter_errors(event), None)
+        assert not error, f"{error.message[:300]} at {list(error.path)} in {event['kind']}"
+    return f"{len(chosen)} events"
 
 
 def main():
