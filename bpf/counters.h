@@ -10,7 +10,7 @@ struct {
 } counters SEC(".maps");
 
 static __always_inline void count_by(__u32 which, __u64 more) {
-    __u64 *value = bpf_map_lookup_elem(&counters, &which);
+    __u64* value = bpf_map_lookup_elem(&counters, &which);
     if (value) *value += more;
 }
 

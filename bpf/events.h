@@ -12,17 +12,17 @@
 
 // scan.bpf.c: one per (process, descriptor) that is a socket, followed by `path_bytes` bytes of a unix socket's name.
 struct hs_scanned_socket {
-    __u64 sk;            // address of the kernel's object: tells equal sockets, nothing else
+    __u64 sk;  // address of the kernel's object: tells equal sockets, nothing else
     __u64 inode;
-    __u64 peer_inode;    // unix: of the other end; 0: none, or not accepted yet
-    __u64 file_inode;    // unix: of the file that bind made
-    __u32 file_device;   // kernel's dev_t: major << 20 | minor
+    __u64 peer_inode;   // unix: of the other end; 0: none, or not accepted yet
+    __u64 file_inode;   // unix: of the file that bind made
+    __u32 file_device;  // kernel's dev_t: major << 20 | minor
     __u32 net_namespace;
-    __u32 pid;           // thread group, in the reader's pid namespace
+    __u32 pid;  // thread group, in the reader's pid namespace
     __u32 fd;
     __u32 receive_queue;
     __u32 send_queue;
-    __u32 local[4];      // network order
+    __u32 local[4];  // network order
     __u32 remote[4];
     __u16 local_port;
     __u16 remote_port;
@@ -34,8 +34,8 @@ struct hs_scanned_socket {
     __u8 pad[3];
 };
 
-// Who did it: taken only where the kernel runs in the process itself (EBPF: connect, listen, accept, close), never from a
-// softirq, where `current` is whoever happened to run.
+// Who did it: taken only where the kernel runs in the process itself (EBPF: connect, listen, accept, close), never from
+// a softirq, where `current` is whoever happened to run.
 struct hs_owner {
     __u64 start_boot_ns;  // of the process; 0: unknown owner
     __u32 pid;            // thread group, in the initial pid namespace
@@ -51,13 +51,13 @@ enum hs_life_kind {
 // life.bpf.c: one TCP socket changed.
 struct hs_life_event {
     __u64 at_boot_ns;
-    __u64 sk;      // address of the kernel's object: the key from the first to the last event of a socket
-    __u64 inode;   // 0: not accepted yet
+    __u64 sk;     // address of the kernel's object: the key from the first to the last event of a socket
+    __u64 inode;  // 0: not accepted yet
     struct hs_owner owner;
     __u32 local[4];
     __u32 remote[4];
     __u32 net_namespace;
-    __u16 local_port;   // 0 where the kernel has cleared it already (end of a listener, end from FIN-WAIT-2)
+    __u16 local_port;  // 0 where the kernel has cleared it already (end of a listener, end from FIN-WAIT-2)
     __u16 remote_port;
     __u8 kind;
     __u8 old_state;
@@ -68,7 +68,7 @@ struct hs_life_event {
 #define HS_CGROUP_LEVELS 4
 #define HS_CGROUP_NAME_BYTES 128  // "cri-containerd-" and 64 digits and ".scope" take 86
 #define HS_FILENAME_BYTES 256
-#define HS_ARGUMENT_BYTES 512     // a power of two
+#define HS_ARGUMENT_BYTES 512  // a power of two
 
 enum hs_process_kind {
     HS_PROCESS_EXEC = 1,
@@ -79,10 +79,10 @@ enum hs_process_kind {
 struct hs_process_event {
     __u64 at_boot_ns;
     __u64 start_boot_ns;
-    __u32 pid;         // thread group, in the initial pid namespace
+    __u32 pid;  // thread group, in the initial pid namespace
     __u32 parent_pid;
     __u32 kind;
-    __u32 exit_code;   // as wait(2) gives it
+    __u32 exit_code;  // as wait(2) gives it
     char comm[HS_COMM_BYTES];
     char cgroup[HS_CGROUP_LEVELS][HS_CGROUP_NAME_BYTES];  // leaf first; "" at and above the root
 };
@@ -103,14 +103,14 @@ struct hs_exec_event {
 
 // unix_tap.bpf.c: bytes that a process wrote on a watched unix socket; `bytes` bytes follow.
 struct hs_tap_record {
-    __u64 at_boot_ns;   // when the system call was entered
-    __u64 inode;        // of the socket written to
-    __u64 peer_inode;   // of the other end; 0: not accepted yet
-    __u64 offset;       // in the stream of this socket since it was first seen; goes on over what was lost
+    __u64 at_boot_ns;  // when the system call was entered
+    __u64 inode;       // of the socket written to
+    __u64 peer_inode;  // of the other end; 0: not accepted yet
+    __u64 offset;      // in the stream of this socket since it was first seen; goes on over what was lost
     struct hs_owner writer;
-    __u32 peer_pid;     // who connected, or listened; 0: unknown
+    __u32 peer_pid;  // who connected, or listened; 0: unknown
     __u32 bytes;
-    __u8 by_server;     // the watched path is the writer's own
+    __u8 by_server;  // the watched path is the writer's own
     __u8 pad[7];
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The members of kernel structures that the programs read, and no others: libbpf moves each access to where the running
-// kernel keeps it (CO-RE), so neither order nor gaps matter here. Replaces a generated vmlinux.h of 2.8 MB, needs no kernel
-// type information when building, and is the same for kernels 5.10 to 6.18.
-// Names behind ___ are flavours: other shapes of the same structure in other kernels.
+// kernel keeps it (CO-RE), so neither order nor gaps matter here. Replaces a generated vmlinux.h of 2.8 MB, needs no
+// kernel type information when building, and is the same for kernels 5.10 to 6.18. Names behind ___ are flavours: other
+// shapes of the same structure in other kernels.
 #pragma once
 
 typedef unsigned char __u8;
@@ -31,14 +31,22 @@ enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
 
 // Which of these the kernel has says whether it has the helper (bpf_core_enum_value_exists).
 enum bpf_func_id {
-    BPF_FUNC_sock_from_file = 162,      // 5.11
-    BPF_FUNC_skc_to_unix_sock = 178,    // 5.16
+    BPF_FUNC_sock_from_file = 162,    // 5.11
+    BPF_FUNC_skc_to_unix_sock = 178,  // 5.16
 };
 
 enum { SOCK_STREAM = 1 };
 enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10 };
 enum { IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_MPTCP = 262 };
-enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_SYN_RECV = 3, TCP_FIN_WAIT1 = 4, TCP_CLOSE = 7, TCP_LAST_ACK = 9, TCP_LISTEN = 10 };
+enum {
+    TCP_ESTABLISHED = 1,
+    TCP_SYN_SENT = 2,
+    TCP_SYN_RECV = 3,
+    TCP_FIN_WAIT1 = 4,
+    TCP_CLOSE = 7,
+    TCP_LAST_ACK = 9,
+    TCP_LISTEN = 10
+};
 enum { S_IFMT = 0170000, S_IFSOCK = 0140000 };
 
 // Structures of user memory: their shape is fixed, nothing is to be moved.
@@ -68,7 +76,7 @@ typedef struct {
 // --- processes
 
 struct kernfs_node {
-    const char *name;
+    const char* name;
 };
 
 struct cgroup;
@@ -80,19 +88,19 @@ enum cgroup_subsys_id {
 };
 
 struct cgroup_subsys_state {
-    struct cgroup *cgroup;
-    struct cgroup_subsys_state *parent;
+    struct cgroup* cgroup;
+    struct cgroup_subsys_state* parent;
 };
 
 struct cgroup {
     struct cgroup_subsys_state self;
-    struct kernfs_node *kn;
-    struct cgroup_root *root;
+    struct kernfs_node* kn;
+    struct cgroup_root* root;
 };
 
 struct css_set {
-    struct cgroup_subsys_state *subsys[16];
-    struct cgroup *dfl_cgrp;
+    struct cgroup_subsys_state* subsys[16];
+    struct cgroup* dfl_cgrp;
 };
 
 struct mm_struct {
@@ -120,30 +128,30 @@ struct pid {
 
 struct fdtable {
     unsigned int max_fds;
-    struct file **fd;
+    struct file** fd;
 };
 
 struct files_struct {
-    struct fdtable *fdt;
+    struct fdtable* fdt;
 };
 
 struct task_struct {
     int pid;
     int tgid;
     int exit_code;
-    struct task_struct *real_parent;
-    struct task_struct *group_leader;
-    struct pid *thread_pid;
+    struct task_struct* real_parent;
+    struct task_struct* group_leader;
+    struct pid* thread_pid;
     __u64 start_boottime;
     char comm[16];
-    struct mm_struct *mm;
-    struct files_struct *files;
-    struct signal_struct *signal;
-    struct css_set *cgroups;
+    struct mm_struct* mm;
+    struct files_struct* files;
+    struct signal_struct* signal;
+    struct css_set* cgroups;
 };
 
 struct linux_binprm {
-    const char *filename;
+    const char* filename;
 };
 
 // --- files
@@ -158,17 +166,17 @@ struct inode {
 };
 
 struct dentry {
-    struct inode *d_inode;
-    struct super_block *d_sb;
+    struct inode* d_inode;
+    struct super_block* d_sb;
 };
 
 struct path {
-    struct dentry *dentry;
+    struct dentry* dentry;
 };
 
 struct file {
-    struct inode *f_inode;
-    void *private_data;
+    struct inode* f_inode;
+    void* private_data;
 };
 
 // --- sockets
@@ -178,7 +186,7 @@ struct net {
 };
 
 typedef struct {
-    struct net *net;
+    struct net* net;
 } possible_net_t;
 
 struct in6_addr {
@@ -214,13 +222,13 @@ struct sock {
     __u16 sk_protocol;
     __u32 sk_ack_backlog;
     __u32 sk_max_ack_backlog;
-    struct pid *sk_peer_pid;
-    struct socket *sk_socket;
+    struct pid* sk_peer_pid;
+    struct socket* sk_socket;
 };
 
 struct socket {
-    struct file *file;
-    struct sock *sk;
+    struct file* file;
+    struct sock* sk;
 };
 
 struct socket_alloc {
@@ -247,9 +255,9 @@ struct unix_address {
 
 struct unix_sock {
     struct sock sk;
-    struct unix_address *addr;
+    struct unix_address* addr;
     struct path path;
-    struct sock *peer;
+    struct sock* peer;
 };
 
 // --- iterators (linux/bpf.h in the kernel, not in its UAPI)
@@ -257,16 +265,16 @@ struct unix_sock {
 struct seq_file;
 
 struct bpf_iter_meta {
-    struct seq_file *seq;
+    struct seq_file* seq;
     __u64 session_id;
     __u64 seq_num;
 };
 
 struct bpf_iter__task_file {
-    struct bpf_iter_meta *meta;
-    struct task_struct *task;
+    struct bpf_iter_meta* meta;
+    struct task_struct* task;
     __u32 fd;
-    struct file *file;
+    struct file* file;
 };
 
 struct bpf_raw_tracepoint_args {

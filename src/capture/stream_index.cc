@@ -40,7 +40,8 @@ private:
         std::string line;
         while (std::getline(index_, line)) {
             ++number_;
-            const auto json = line.size() <= kLineBytesMax ? nlohmann::json::parse(line, nullptr, false) : nlohmann::json();
+            const auto json =
+                line.size() <= kLineBytesMax ? nlohmann::json::parse(line, nullptr, false) : nlohmann::json();
             if (!json.is_object()) {
                 complain("is no JSON object");
                 continue;
@@ -51,13 +52,17 @@ private:
             };
             const auto connection = static_cast<std::uint64_t>(number("conn"));
             if (json.contains("open")) {
-                if (ends_.size() < kConnectionsMax) ends_[connection].client_pid = static_cast<std::uint32_t>(number("peer_pid"));
+                if (ends_.size() < kConnectionsMax)
+                    ends_[connection].client_pid = static_cast<std::uint32_t>(number("peer_pid"));
                 continue;
             }
             const std::string direction = json.value("dir", "");
             if (direction != "c2s" && direction != "s2c") continue;  // a remark of the proxy
-            present_ = StreamChunk{.connection = connection, .direction = direction == "c2s" ? Direction::to_server : Direction::to_client,
-                                   .at = {static_cast<std::int64_t>(number("t") * 1e9)}, .frame = number_, .file = file_};
+            present_ = StreamChunk{.connection = connection,
+                                   .direction = direction == "c2s" ? Direction::to_server : Direction::to_client,
+                                   .at = {static_cast<std::int64_t>(number("t") * 1e9)},
+                                   .frame = number_,
+                                   .file = file_};
             present_.client_pid = ends_[connection].client_pid;
             end_ = json.contains("eof");
             if (end_) {
@@ -112,7 +117,8 @@ private:
         const bool has_extension = dot != std::string::npos && (slash == std::string::npos || dot > slash);
         const std::string stem = has_extension ? base.substr(0, dot) : base;
         const std::string extension = has_extension ? base.substr(dot) : "";
-        const std::string name = stem + ".c" + std::to_string(connection) + extension + (direction == Direction::to_server ? ".c2s" : ".s2c");
+        const std::string name = stem + ".c" + std::to_string(connection) + extension +
+                                 (direction == Direction::to_server ? ".c2s" : ".s2c");
         return files_.emplace(key, std::ifstream(name, std::ios::binary)).first->second;
     }
 
@@ -140,8 +146,12 @@ bool is_stream_index(const std::string& name) { return name.ends_with(kSuffix); 
 Result<std::unique_ptr<StreamSource>> open_stream_index(const std::string& name, std::uint16_t file) {
     auto source = std::make_unique<IndexedStreams>(name, file);
     if (!source->is_open())
-        return unexpected(Error{.doing = "cannot read", .subject = name, .why = std::strerror(errno), .errno_value = errno,
-                                .hint = "name the index of a recorded socket: NAME.index.jsonl", .code = "CAP-10"});
+        return unexpected(Error{.doing = "cannot read",
+                                .subject = name,
+                                .why = std::strerror(errno),
+                                .errno_value = errno,
+                                .hint = "name the index of a recorded socket: NAME.index.jsonl",
+                                .code = "CAP-10"});
     return std::unique_ptr<StreamSource>(std::move(source));
 }
 

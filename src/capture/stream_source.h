@@ -19,7 +19,8 @@ public:
     [[nodiscard]] virtual std::string trouble() const = 0;
 };
 
-// The raw form: NAME.index.jsonl has a line per read ({"t": Unix time, "conn": N, "dir": "c2s"|"s2c", "off": …, "len": …},
+// The raw form: NAME.index.jsonl has a line per read ({"t": Unix time, "conn": N, "dir": "c2s"|"s2c", "off": …, "len":
+// …},
 // {"open": true, "peer_pid": …}, {"eof": true}); the bytes lie beside it in NAME without ".index.jsonl", as
 // STEM.cN.EXT.c2s and .s2c where the index is STEM.EXT.index.jsonl.
 bool is_stream_index(const std::string& name);

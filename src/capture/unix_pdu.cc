@@ -3,7 +3,16 @@
 namespace hopscope::capture {
 namespace {
 
-enum Tag : std::uint16_t { kEnd = 0, kDissector = 12, kConnection = 0x8001, kDirection, kOffset, kServerPath, kInodes, kPids };
+enum Tag : std::uint16_t {
+    kEnd = 0,
+    kDissector = 12,
+    kConnection = 0x8001,
+    kDirection,
+    kOffset,
+    kServerPath,
+    kInodes,
+    kPids
+};
 
 void put_integer(std::string& out, std::uint64_t value, int bytes) {
     for (int shift = (bytes - 1) * 8; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift & 0xff);

@@ -110,8 +110,9 @@ void CriBook::remember_names(const CriMessage& message) {
 void CriBook::remember(const ContainerNames& names) {
     const bool is_sandbox = names.id == names.sandbox_id;
     const std::string_view name = is_sandbox ? std::string_view{} : std::string_view{names.name.raw()};
-    remember(is_sandbox ? sandboxes_ : containers_, names.id, name, is_sandbox ? std::string_view{} : std::string_view{names.sandbox_id},
-             names.pod.raw(), names.namespace_.raw(), names.pod_uid.raw());
+    remember(is_sandbox ? sandboxes_ : containers_, names.id, name,
+             is_sandbox ? std::string_view{} : std::string_view{names.sandbox_id}, names.pod.raw(),
+             names.namespace_.raw(), names.pod_uid.raw());
 }
 
 const CriCall* CriBook::call_of(std::uint32_t token_number) {

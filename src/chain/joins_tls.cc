@@ -32,12 +32,14 @@ std::vector<Opening> find_openings(const JoinBoard& board) {
         const auto has_kubelet = [&](const Session& near) {
             return std::any_of(group.begin(), group.end(), [&](std::size_t node) {
                 const Session& s = board.session(node);
-                return s.hop == HopKind::kubelet && (near.hop == HopKind::runtime ? may_contain(s, near) : may_contain(near, s));
+                return s.hop == HopKind::kubelet &&
+                       (near.hop == HopKind::runtime ? may_contain(s, near) : may_contain(near, s));
             });
         };
         std::vector<std::size_t> free_outers;
         for (const std::size_t node : group) {
-            if (board.session(node).hop == HopKind::apiserver && !has_kubelet(board.session(node))) free_outers.push_back(node);
+            if (board.session(node).hop == HopKind::apiserver && !has_kubelet(board.session(node)))
+                free_outers.push_back(node);
         }
         for (const std::size_t node : group) {
             const Session& inner = board.session(node);
@@ -57,10 +59,10 @@ std::vector<Opening> find_openings(const JoinBoard& board) {
 
 struct Fit {
     std::size_t opening = 0, connection = 0;
-    bool by_size = false;                // sizes agree in both directions,
-    std::uint64_t differing_bytes = 0;   // but for so many of the closing frames
+    bool by_size = false;               // sizes agree in both directions,
+    std::uint64_t differing_bytes = 0;  // but for so many of the closing frames
     std::int64_t distance_ns = 0;
-    Timestamp answered;           // when the sealed connection's answer came
+    Timestamp answered;  // when the sealed connection's answer came
 };
 
 bool in_time(const Opening& opening, const JoinBoard& board, const SealedConnection& sealed) {
@@ -107,7 +109,8 @@ std::optional<Fit> fit_of(const JoinBoard& board, const Opening& opening, const 
         // Sizes that could have agreed and do not speak against it.
         if (opening.inner) {
             const Session& inner = board.session(*opening.inner);
-            const bool comparable = inner.proto == Proto::spdy31 && inner.status == 101 && inner.complete && inner.state == SessionState::closed && !sealed.gaps;
+            const bool comparable = inner.proto == Proto::spdy31 && inner.status == 101 && inner.complete &&
+                                    inner.state == SessionState::closed && !sealed.gaps;
             if (comparable) return std::nullopt;
         }
         fit = Fit{};
@@ -119,21 +122,30 @@ std::optional<Fit> fit_of(const JoinBoard& board, const Opening& opening, const 
     return fit;
 }
 
-std::vector<Evidence> evidence_of(const JoinBoard& board, const Opening& opening, const SealedConnection& sealed, const Fit& fit) {
+std::vector<Evidence> evidence_of(const JoinBoard& board, const Opening& opening, const SealedConnection& sealed,
+                                  const Fit& fit) {
     const std::string version = sealed.version >= 0x0304 ? "TLS 1.3" : sealed.version == 0x0303 ? "TLS 1.2" : "TLS";
     std::vector<Evidence> list;
-    list.push_back({.grade = Grade::seen, .says = version + ", encrypted: sizes and times only", .frame = sealed.opened_frame, .source = {}, .id = "tls"});
+    list.push_back({.grade = Grade::seen,
+                    .says = version + ", encrypted: sizes and times only",
+                    .frame = sealed.opened_frame,
+                    .source = {},
+                    .id = "tls"});
     if (fit.by_size) {
         const Session& inner = board.session(*opening.inner);
-        std::string says = "its records, less what encryption adds, hold the " + std::to_string(inner.framed.in) + " bytes in and " +
-                           std::to_string(inner.framed.out) + " bytes out of " + inner.id();
-        if (fit.differing_bytes > 0) says += ", but for " + std::to_string(fit.differing_bytes) + " bytes of the closing frames";
-        list.push_back({.grade = Grade::seen, .says = std::move(says),
-                        .frame = inner.first_frame, .source = {}, .id = "sizes"});
+        std::string says = "its records, less what encryption adds, hold the " + std::to_string(inner.framed.in) +
+                           " bytes in and " + std::to_string(inner.framed.out) + " bytes out of " + inner.id();
+        if (fit.differing_bytes > 0)
+            says += ", but for " + std::to_string(fit.differing_bytes) + " bytes of the closing frames";
+        list.push_back(
+            {.grade = Grade::seen, .says = std::move(says), .frame = inner.first_frame, .source = {}, .id = "sizes"});
     } else {
         const Session& near = board.session(opening.outer ? *opening.outer : *opening.inner);
-        list.push_back({.grade = Grade::inferred, .says = "the one connection to port 10250 that was opened at the time of " + near.id(),
-                        .frame = sealed.opened_frame, .source = {}, .id = "time"});
+        list.push_back({.grade = Grade::inferred,
+                        .says = "the one connection to port 10250 that was opened at the time of " + near.id(),
+                        .frame = sealed.opened_frame,
+                        .source = {},
+                        .id = "time"});
     }
     return list;
 }
@@ -149,12 +161,14 @@ SealedJoins join_sealed(const JoinBoard& board, const TlsBook& book) {
     // Connections by opening time; each opening looks only at those around it.
     std::vector<std::size_t> by_time(sealed.size());
     for (std::size_t i = 0; i < by_time.size(); ++i) by_time[i] = i;
-    std::sort(by_time.begin(), by_time.end(), [&](std::size_t a, std::size_t b) { return sealed[a]->opened < sealed[b]->opened; });
+    std::sort(by_time.begin(), by_time.end(),
+              [&](std::size_t a, std::size_t b) { return sealed[a]->opened < sealed[b]->opened; });
     std::vector<Fit> fits;
     for (std::size_t o = 0; o < openings.size(); ++o) {
         const Session& anchor = board.session(openings[o].outer ? *openings[o].outer : *openings[o].inner);
         const Timestamp from{anchor.start.ns - (openings[o].outer ? kSlackNs : kDialNs)};
-        auto at = std::lower_bound(by_time.begin(), by_time.end(), from, [&](std::size_t i, Timestamp t) { return sealed[i]->opened < t; });
+        auto at = std::lower_bound(by_time.begin(), by_time.end(), from,
+                                   [&](std::size_t i, Timestamp t) { return sealed[i]->opened < t; });
         for (; at != by_time.end() && (sealed[*at]->opened - anchor.start).ns <= kDialNs; ++at) {
             if (auto fit = fit_of(board, openings[o], *sealed[*at])) {
                 fit->opening = o;
@@ -164,7 +178,9 @@ SealedJoins join_sealed(const JoinBoard& board, const TlsBook& book) {
         }
     }
     std::sort(fits.begin(), fits.end(), [](const Fit& a, const Fit& b) {
-        return a.by_size != b.by_size ? a.by_size : a.distance_ns != b.distance_ns ? a.distance_ns < b.distance_ns : a.connection < b.connection;
+        return a.by_size != b.by_size           ? a.by_size
+               : a.distance_ns != b.distance_ns ? a.distance_ns < b.distance_ns
+                                                : a.connection < b.connection;
     });
     std::vector<bool> opening_taken(openings.size()), connection_taken(sealed.size());
     for (std::size_t i = 0; i < fits.size(); ++i) {
@@ -172,20 +188,26 @@ SealedJoins join_sealed(const JoinBoard& board, const TlsBook& book) {
         if (opening_taken[fit.opening] || connection_taken[fit.connection]) continue;
         const Opening& opening = openings[fit.opening];
         const std::size_t node = opening.inner ? *opening.inner : *opening.outer;
-        const bool tie = std::any_of(fits.begin() + static_cast<std::ptrdiff_t>(i) + 1, fits.end(), [&](const Fit& other) {
-            const bool rival = (other.opening == fit.opening && !connection_taken[other.connection]) ||
-                               (other.connection == fit.connection && !opening_taken[other.opening]);
-            return rival && other.by_size == fit.by_size && other.distance_ns - fit.distance_ns < kTieNs;
-        });
+        const bool tie =
+            std::any_of(fits.begin() + static_cast<std::ptrdiff_t>(i) + 1, fits.end(), [&](const Fit& other) {
+                const bool rival = (other.opening == fit.opening && !connection_taken[other.connection]) ||
+                                   (other.connection == fit.connection && !opening_taken[other.opening]);
+                return rival && other.by_size == fit.by_size && other.distance_ns - fit.distance_ns < kTieNs;
+            });
         const SealedConnection& connection = *sealed[fit.connection];
         if (tie) {
-            result.candidates.push_back({node, {.grade = Grade::inferred,
-                                                .says = "the encrypted connection " + to_string(connection.client) + " fits, and so do others: none is taken",
-                                                .frame = connection.opened_frame, .source = {}, .id = "tls"}});
+            result.candidates.push_back({node,
+                                         {.grade = Grade::inferred,
+                                          .says = "the encrypted connection " + to_string(connection.client) +
+                                                  " fits, and so do others: none is taken",
+                                          .frame = connection.opened_frame,
+                                          .source = {},
+                                          .id = "tls"}});
             continue;
         }
         opening_taken[fit.opening] = connection_taken[fit.connection] = true;
-        result.joins.push_back({&connection, node, fit.answered - connection.opened, evidence_of(board, opening, connection, fit)});
+        result.joins.push_back(
+            {&connection, node, fit.answered - connection.opened, evidence_of(board, opening, connection, fit)});
     }
     return result;
 }

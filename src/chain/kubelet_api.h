@@ -14,9 +14,9 @@ struct KubeletEndpoint {
     std::string_view serves;       // "the log of a container"
     std::string_view subresource;  // of nodes, for authorisation: "proxy", "metrics" …
     bool on_read_only_port = false;
-    std::string_view versions;     // "1.25 and later"; empty: all
-    bool only_kubelet = false;     // no other component of a node serves this path
-    bool runs_commands = false;    // executes something in a container
+    std::string_view versions;   // "1.25 and later"; empty: all
+    bool only_kubelet = false;   // no other component of a node serves this path
+    bool runs_commands = false;  // executes something in a container
 };
 
 // The endpoint of a request path (without query), or null when the kubelet serves no such path.

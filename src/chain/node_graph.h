@@ -11,20 +11,20 @@ namespace hopscope::chain {
 
 struct GraphNode {
     enum class Kind : std::uint8_t { process, listener, remote } kind{};
-    std::string id;            // stable within a document: "p2685", "l127.0.0.1:33821", "r10.0.0.2"
-    Process process;           // process
+    std::string id;   // stable within a document: "p2685", "l127.0.0.1:33821", "r10.0.0.2"
+    Process process;  // process
     std::string process_role;
-    K8sNames k8s;              // process in a container
+    K8sNames k8s;  // process in a container
     std::string container_id;
-    std::string label;         // hostile where it holds a path: show through display()
+    std::string label;             // hostile where it holds a path: show through display()
     std::string role, confidence;  // listener
 };
 
 struct GraphEdge {
     enum class Kind : std::uint8_t { listens, connected, parent, serves } kind{};
-    std::string from, to;      // GraphNode::id
-    std::string says;          // "unix, inode 157937 and 157387", "10.0.0.2:37870 to :10250, established"
-    std::uint32_t count = 1;   // equal connections are one edge
+    std::string from, to;     // GraphNode::id
+    std::string says;         // "unix, inode 157937 and 157387", "10.0.0.2:37870 to :10250, established"
+    std::uint32_t count = 1;  // equal connections are one edge
     Grade grade = Grade::decoded;
 };
 

@@ -139,7 +139,8 @@ void Builder::State::end_session(FlowState& flow, Session& session, const Place&
     conclude_tty(session);
     conclude_tty_from_channels(session);
     // A connection that is over, but not by a FIN or RST that we saw: what came last may be missing, too.
-    const bool end_unseen = session.state == SessionState::open && !capture_over && flow.work && !flow.work->closing[0].seen() && !flow.work->closing[1].seen();
+    const bool end_unseen = session.state == SessionState::open && !capture_over && flow.work &&
+                            !flow.work->closing[0].seen() && !flow.work->closing[1].seen();
     session.complete = session.state != SessionState::cut && session.gaps == 0 && !flow.undecoded && !end_unseen;
     session.over = true;
     keeper.open_ended(session);

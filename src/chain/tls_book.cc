@@ -8,7 +8,8 @@ namespace {
 constexpr std::uint8_t kApplicationData = 23;
 constexpr std::uint16_t kTls13 = 0x0304;
 constexpr std::uint32_t kAlertBytes = 2;
-constexpr std::uint64_t kFieldBytes = 2;  // spdystream writes frames field by field; the last one may be cut between them
+constexpr std::uint64_t kFieldBytes =
+    2;  // spdystream writes frames field by field; the last one may be cut between them
 
 // RFC 7905 and 8446 B.4: suites whose nonce is not sent.
 bool is_chacha(std::uint16_t suite) { return (suite >= 0xcca8 && suite <= 0xccae) || suite == 0x1303; }
@@ -37,7 +38,8 @@ void SealedConnection::record(const TlsRecord& event, Timestamp now) {
     s.last = now;
 }
 
-std::optional<SealedConnection::Tail> SealedConnection::tail(Direction direction, std::uint64_t bytes, std::uint64_t goodbye_bytes_max) const {
+std::optional<SealedConnection::Tail> SealedConnection::tail(Direction direction, std::uint64_t bytes,
+                                                             std::uint64_t goodbye_bytes_max) const {
     const SealedSide& s = side[index_of(direction)];
     const std::size_t known = std::min<std::size_t>(s.records, kFirstRecords);
     std::optional<Tail> best;

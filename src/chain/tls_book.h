@@ -1,8 +1,8 @@
 // Encrypted connections: their sizes and times, for joining them to what was decoded on other hops.
 //
-// A proxy that passes bytes on writes inside TLS what it writes outside: the lengths of the records, less what encryption
-// adds, sum up to the bytes of the streaming hop (PROTOCOLS A.6, I.2). Kept per connection: the first records of each
-// direction one by one, everything after them as a sum.
+// A proxy that passes bytes on writes inside TLS what it writes outside: the lengths of the records, less what
+// encryption adds, sum up to the bytes of the streaming hop (PROTOCOLS A.6, I.2). Kept per connection: the first
+// records of each direction one by one, everything after them as a sum.
 #pragma once
 
 #include <array>
@@ -16,13 +16,13 @@
 
 namespace hopscope::chain {
 
-inline constexpr std::size_t kFirstRecords = 24;      // handshake, heads and a few frames; measured: 6 to 12
-inline constexpr std::size_t kSealedKeptMax = 1024;   // closed connections that wait to be joined, some 1 KiB each
+inline constexpr std::size_t kFirstRecords = 24;     // handshake, heads and a few frames; measured: 6 to 12
+inline constexpr std::size_t kSealedKeptMax = 1024;  // closed connections that wait to be joined, some 1 KiB each
 
 struct SealedSide {
     std::array<std::uint64_t, kFirstRecords> sum_before{};  // plaintext bytes before record i
     std::array<Timestamp, kFirstRecords> at{};
-    std::uint64_t records = 0, bytes = 0;                   // of type 23, less the overhead
+    std::uint64_t records = 0, bytes = 0;  // of type 23, less the overhead
     std::uint32_t last_bytes = 0;
     Timestamp last;
 };
@@ -46,7 +46,8 @@ struct SealedConnection {
         std::size_t first = 0;              // record
         std::uint64_t differing_bytes = 0;  // 0: exactly equal
     };
-    [[nodiscard]] std::optional<Tail> tail(Direction direction, std::uint64_t bytes, std::uint64_t goodbye_bytes_max) const;
+    [[nodiscard]] std::optional<Tail> tail(Direction direction, std::uint64_t bytes,
+                                           std::uint64_t goodbye_bytes_max) const;
 };
 
 // The closed and open sealed connections of a run, oldest first.

@@ -1,9 +1,10 @@
 // What a listening port or unix socket is, who owns it, how sure that is and why: the answer of `hopscope why`.
 // Pure: a Node (survey) and, where a capture is at hand, a Model go in; verdicts come out.
 //
-// Confidence by a fixed rule (UX, "Confidence scale"): certain = owner + (configuration that names this very port, or the
-// process's only loopback listener that nothing else explains, or a CRI answer, or decoded traffic, or a probe), no contradiction;
-// high = owner + behaviour + version rule; medium = owner + behaviour; low = owner only. A contradiction lowers by one.
+// Confidence by a fixed rule (UX, "Confidence scale"): certain = owner + (configuration that names this very port, or
+// the process's only loopback listener that nothing else explains, or a CRI answer, or decoded traffic, or a probe), no
+// contradiction; high = owner + behaviour + version rule; medium = owner + behaviour; low = owner only. A contradiction
+// lowers by one.
 #pragma once
 
 #include <optional>
@@ -27,27 +28,27 @@ struct Peer {
 
 struct Owner {
     Process process;
-    std::string process_role;   // "containerd"
+    std::string process_role;  // "containerd"
     std::uint32_t fd = 0;
-    std::string container_id;   // where the owner runs in one
+    std::string container_id;  // where the owner runs in one
     K8sNames k8s;
 };
 
 struct Verdict {
     Transport transport = Transport::tcp;
-    Endpoint local;                     // TCP, UDP
-    std::string unix_path;              // hostile; shown by display(); empty for TCP
+    Endpoint local;         // TCP, UDP
+    std::string unix_path;  // hostile; shown by display(); empty for TCP
     std::uint64_t inode = 0, net_namespace = 0;
     std::vector<Owner> owners;
-    std::string role;                   // "cri-streaming-server"; "unknown"
-    std::string component;              // "containerd"
-    std::string confidence;             // "certain" "high" "medium" "low"
-    std::string reach;                  // "loopback" "node" "pod-network" "world"
-    std::string title;                  // "containerd's CRI streaming server"
+    std::string role;        // "cri-streaming-server"; "unknown"
+    std::string component;   // "containerd"
+    std::string confidence;  // "certain" "high" "medium" "low"
+    std::string reach;       // "loopback" "node" "pod-network" "world"
+    std::string title;       // "containerd's CRI streaming server"
     // Paragraphs for `why`; empty where there is nothing to say.
     std::string what_it_does, why_this_port, why_404, who_can_reach, remedy;
-    std::string short_why;              // for the table: "stream_server_port = 0: random"
-    std::vector<Evidence> evidence;     // ids: owner config version behaviour traffic cri probe contradiction
+    std::string short_why;           // for the table: "stream_server_port = 0: random"
+    std::vector<Evidence> evidence;  // ids: owner config version behaviour traffic cri probe contradiction
     std::vector<RuledOut> ruled_out;
     std::vector<Peer> peers;
     std::vector<std::string> findings;  // codes; the findings stand in Judgement::findings
@@ -55,8 +56,8 @@ struct Verdict {
 };
 
 struct Judgement {
-    std::vector<Verdict> verdicts;      // listeners, sorted: components' first, TCP before unix, by port or path
-    std::vector<Finding> findings;      // PRT-…, KUB-…; each named by one verdict or by none (a process left behind)
+    std::vector<Verdict> verdicts;  // listeners, sorted: components' first, TCP before unix, by port or path
+    std::vector<Finding> findings;  // PRT-…, KUB-…; each named by one verdict or by none (a process left behind)
 };
 
 // `traffic` may be nullptr. Sockets of processes without a role are judged too ("unknown", low, with their owner).

@@ -46,7 +46,8 @@ Result<AnalyzeOptions> options_of(const Invocation& invocation) {
     report.top = *top;
     report.style = {.glyphs = glyphs_of(invocation), .colour = colour_of(invocation), .columns = terminal_columns()};
     report.sections = exports::Sections::none();
-    std::string_view sections = invocation.on("section") ? invocation.settings.find("section")->second.values.back() : std::string_view{};
+    std::string_view sections =
+        invocation.on("section") ? invocation.settings.find("section")->second.values.back() : std::string_view{};
     std::string fallback = invocation.text("section");
     if (sections.empty()) sections = fallback;
     while (!sections.empty()) {
@@ -59,7 +60,8 @@ Result<AnalyzeOptions> options_of(const Invocation& invocation) {
         sections = comma == std::string_view::npos ? std::string_view{} : sections.substr(comma + 1);
     }
     const std::string level = invocation.text("fail-on");
-    for (auto severity : {chain::Severity::info, chain::Severity::notice, chain::Severity::warning, chain::Severity::error}) {
+    for (auto severity :
+         {chain::Severity::info, chain::Severity::notice, chain::Severity::warning, chain::Severity::error}) {
         if (chain::to_string(severity) == level) options.fail_on = severity;
     }
     return options;
@@ -78,13 +80,15 @@ public:
     void stream_opened(const chain::Session& s, const chain::Stream& stream, const chain::Place& p) override {
         if (ndjson_) ndjson_->stream_opened(s, stream, p);
     }
-    void stream_data(const chain::Session& s, const chain::Stream& stream, Direction d, Bytes bytes, const chain::Place& p) override {
+    void stream_data(const chain::Session& s, const chain::Stream& stream, Direction d, Bytes bytes,
+                     const chain::Place& p) override {
         if (ndjson_) ndjson_->stream_data(s, stream, d, bytes, p);
     }
     void stream_closed(const chain::Session& s, const chain::Stream& stream, const chain::Place& p) override {
         if (ndjson_) ndjson_->stream_closed(s, stream, p);
     }
-    void resized(const chain::Session& s, const chain::Stream& stream, const chain::Resize& size, const chain::Place& p) override {
+    void resized(const chain::Session& s, const chain::Stream& stream, const chain::Resize& size,
+                 const chain::Place& p) override {
         if (ndjson_) ndjson_->resized(s, stream, size, p);
     }
     void session_ended(const chain::Session& s, const chain::Place& p) override {
@@ -114,7 +118,9 @@ void apply_filter(chain::Model& model, chain::Filter& filter) {
     });
     const auto has = [&](std::uint32_t number) { return std::binary_search(kept.begin(), kept.end(), number); };
     std::sort(kept.begin(), kept.end());
-    std::erase_if(model.findings, [&](const chain::Finding& finding) { return !has(finding.session) && !filter.matches(chain::row_of(finding)); });
+    std::erase_if(model.findings, [&](const chain::Finding& finding) {
+        return !has(finding.session) && !filter.matches(chain::row_of(finding));
+    });
     std::erase_if(model.chains, [&](const chain::Chain& chain) {
         return std::none_of(chain.sessions.begin(), chain.sessions.end(), has) && !filter.matches(chain::row_of(chain));
     });
@@ -169,14 +175,18 @@ int run_analyze(const Invocation& invocation) {
     run_options.retention.memory_bytes_max = options->memory_bytes;
     // Text shows a page of sessions: what is not shown needs no memory. NDJSON has told every session when it ended.
     if (ndjson) run_options.retention.sessions_max = kJoinableSessions;
-    if (text && !filter && options->report.top > 0) run_options.retention.sessions_max = std::max(options->report.top, kJoinableSessions);
+    if (text && !filter && options->report.top > 0)
+        run_options.retention.sessions_max = std::max(options->report.top, kJoinableSessions);
     auto offline = Offline::open(run_options);
     if (!offline) {
         report_error(offline.error());
         return exit_code(offline.error());
     }
     Offline& run = **offline;
-    if (ndjson) lines.start({.files = start_facts(run.files()), .filter = invocation.text("filter"), .partial = {"processes: not in a capture file"}});
+    if (ndjson)
+        lines.start({.files = start_facts(run.files()),
+                     .filter = invocation.text("filter"),
+                     .partial = {"processes: not in a capture file"}});
     run.run();
     chain::Model& model = run.model();
     const bool lost = data_was_lost(model.loss);

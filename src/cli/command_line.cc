@@ -15,7 +15,8 @@ namespace po = boost::program_options;
 namespace {
 
 Unexpected<Error> usage_error(std::string why, std::string hint) {
-    return unexpected(Error{.doing = "", .subject = "", .why = std::move(why), .hint = std::move(hint), .code = "USE-01"});
+    return unexpected(
+        Error{.doing = "", .subject = "", .why = std::move(why), .hint = std::move(hint), .code = "USE-01"});
 }
 
 std::vector<OptionSpec> options_of(const CommandSpec* command) {
@@ -33,7 +34,8 @@ po::options_description describe(const std::vector<OptionSpec>& options) {
             description.add_options()(names.c_str(), po::bool_switch());
         } else if (!option.implied.empty()) {
             const std::string implied(option.implied);
-            description.add_options()(names.c_str(), po::value<std::vector<std::string>>()->composing()->implicit_value({implied}, implied));
+            description.add_options()(
+                names.c_str(), po::value<std::vector<std::string>>()->composing()->implicit_value({implied}, implied));
         } else {
             description.add_options()(names.c_str(), po::value<std::vector<std::string>>()->composing());
         }
@@ -44,7 +46,8 @@ po::options_description describe(const std::vector<OptionSpec>& options) {
 constexpr int kStyle = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
 
 const OptionSpec* find_option(const std::vector<OptionSpec>& options, std::string_view name) {
-    const auto found = std::find_if(options.begin(), options.end(), [&](const OptionSpec& o) { return o.name == name; });
+    const auto found =
+        std::find_if(options.begin(), options.end(), [&](const OptionSpec& o) { return o.name == name; });
     return found == options.end() ? nullptr : &*found;
 }
 
@@ -86,7 +89,8 @@ Result<Done> check_value(const OptionSpec& option, const std::string& value) {
 }
 
 // Adds what `map` holds, where nothing stronger has set it.
-Status take(Invocation& invocation, const po::variables_map& map, const std::vector<OptionSpec>& options, Origin origin) {
+Status take(Invocation& invocation, const po::variables_map& map, const std::vector<OptionSpec>& options,
+            Origin origin) {
     for (const OptionSpec& option : options) {
         const std::string name(option.name);
         if (!map.count(name) || invocation.settings.contains(name)) continue;
@@ -97,7 +101,8 @@ Status take(Invocation& invocation, const po::variables_map& map, const std::vec
         } else {
             setting.values = map[name].as<std::vector<std::string>>();
             if (setting.values.size() > 1 && !option.repeat)
-                return usage_error("--" + name + " is given " + std::to_string(setting.values.size()) + " times", "give it once");
+                return usage_error("--" + name + " is given " + std::to_string(setting.values.size()) + " times",
+                                   "give it once");
             for (const std::string& value : setting.values) {
                 if (auto checked = check_value(option, value); !checked) return checked;
             }
@@ -107,7 +112,8 @@ Status take(Invocation& invocation, const po::variables_map& map, const std::vec
     return Done{};
 }
 
-Unexpected<Error> unknown_option(std::string_view given, const CommandSpec* command, const std::vector<OptionSpec>& options) {
+Unexpected<Error> unknown_option(std::string_view given, const CommandSpec* command,
+                                 const std::vector<OptionSpec>& options) {
     std::vector<std::string_view> names;
     for (const OptionSpec& option : options) names.push_back(option.name);
     std::string_view bare = given;
@@ -131,26 +137,38 @@ Result<po::variables_map> run_boost(const std::vector<std::string>& words, const
                                     const std::vector<OptionSpec>& options, std::vector<std::string>* arguments) {
     try {
         po::options_description description = describe(options);
-        description.add_options()("\x01" "arguments", po::value<std::vector<std::string>>()->composing());
+        description.add_options()(
+            "\x01"
+            "arguments",
+            po::value<std::vector<std::string>>()->composing());
         po::positional_options_description positional;
-        positional.add("\x01" "arguments", -1);
+        positional.add(
+            "\x01"
+            "arguments",
+            -1);
         po::variables_map map;
         po::store(po::command_line_parser(words).options(description).positional(positional).style(kStyle).run(), map);
-        if (map.count("\x01" "arguments")) {
-            auto found = map["\x01" "arguments"].as<std::vector<std::string>>();
-            if (!arguments) return usage_error("'" + display(found.front()) + "' is no option", "only options may stand here");
+        if (map.count("\x01"
+                      "arguments")) {
+            auto found = map["\x01"
+                             "arguments"]
+                             .as<std::vector<std::string>>();
+            if (!arguments)
+                return usage_error("'" + display(found.front()) + "' is no option", "only options may stand here");
             *arguments = std::move(found);
         }
         return map;
     } catch (const po::unknown_option& error) {
         return unknown_option(error.get_option_name(), command, options);
     } catch (const po::invalid_command_line_syntax& error) {
-        const OptionSpec* option = find_option(options, error.get_option_name().substr(std::min<std::size_t>(2, error.get_option_name().size())));
+        const OptionSpec* option = find_option(
+            options, error.get_option_name().substr(std::min<std::size_t>(2, error.get_option_name().size())));
         return usage_error(error.what(), option && !option->value.empty()
                                              ? "--" + std::string(option->name) + " " + std::string(option->value)
                                              : "hopscope help options");
     } catch (const po::error& error) {
-        return usage_error(display(error.what()), command ? "hopscope help " + std::string(command->name) : "hopscope help options");
+        return usage_error(display(error.what()),
+                           command ? "hopscope help " + std::string(command->name) : "hopscope help options");
     }
 }
 
@@ -162,7 +180,8 @@ std::string default_config_file() {
     } else if (const char* user = std::getenv("HOME"); user && *user) {
         home = std::string(user) + "/.config";
     }
-    for (const std::string& name : {home.empty() ? "" : home + "/hopscope/config.ini", std::string("/etc/hopscope/config.ini")}) {
+    for (const std::string& name :
+         {home.empty() ? "" : home + "/hopscope/config.ini", std::string("/etc/hopscope/config.ini")}) {
         if (!name.empty() && access(name.c_str(), R_OK) == 0) return name;
     }
     return "";
@@ -174,13 +193,17 @@ Status take_config_file(Invocation& invocation, const std::vector<OptionSpec>& o
     if (name.empty()) return Done{};
     std::ifstream in(name);
     if (!in) {
-        return unexpected(Error{.doing = "cannot read configuration", .subject = name, .why = "no such file, or no permission",
-                                .hint = "unset HOPSCOPE_CONFIG, or name a file that can be read", .code = "CFG-01"});
+        return unexpected(Error{.doing = "cannot read configuration",
+                                .subject = name,
+                                .why = "no such file, or no permission",
+                                .hint = "unset HOPSCOPE_CONFIG, or name a file that can be read",
+                                .code = "CFG-01"});
     }
     try {
         po::options_description known;
         const auto declare = [&](const OptionSpec& option, const std::string& prefix) {
-            known.add_options()((prefix + std::string(option.name)).c_str(), po::value<std::vector<std::string>>()->composing());
+            known.add_options()((prefix + std::string(option.name)).c_str(),
+                                po::value<std::vector<std::string>>()->composing());
         };
         for (const OptionSpec& option : global_options()) declare(option, "");
         for (const CommandSpec& command : commands()) {
@@ -190,7 +213,9 @@ Status take_config_file(Invocation& invocation, const std::vector<OptionSpec>& o
         po::store(po::parse_config_file(in, known), map);
         for (const OptionSpec& option : options) {
             const bool global = find_option(global_options(), option.name) != nullptr;
-            const std::string key = (global ? "" : std::string(invocation.command ? invocation.command->name : "") + ".") + std::string(option.name);
+            const std::string key =
+                (global ? "" : std::string(invocation.command ? invocation.command->name : "") + ".") +
+                std::string(option.name);
             if (!map.count(key) || invocation.settings.contains(option.name)) continue;
             Setting setting{map[key].as<std::vector<std::string>>(), Origin::file};
             if (option.value.empty()) {
@@ -205,8 +230,11 @@ Status take_config_file(Invocation& invocation, const std::vector<OptionSpec>& o
         }
         invocation.config_file = name;
     } catch (const po::error& error) {
-        return unexpected(Error{.doing = "cannot use configuration", .subject = name, .why = display(error.what()),
-                                .hint = "hopscope help config lists what may stand in it", .code = "CFG-01"});
+        return unexpected(Error{.doing = "cannot use configuration",
+                                .subject = name,
+                                .why = display(error.what()),
+                                .hint = "hopscope help config lists what may stand in it",
+                                .code = "CFG-01"});
     }
     return Done{};
 }
@@ -284,7 +312,8 @@ Result<std::uint64_t> parse_number(std::string_view option, std::string_view tex
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc{} || end != text.data() + text.size() || value > max)
-        return usage_error("'" + display(text) + "' is not valid for --" + std::string(option), "a whole number from 0 to " + std::to_string(max));
+        return usage_error("'" + display(text) + "' is not valid for --" + std::string(option),
+                           "a whole number from 0 to " + std::to_string(max));
     return value;
 }
 
@@ -293,13 +322,14 @@ Result<std::uint64_t> parse_size(std::string_view option, std::string_view text)
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     const std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
     static constexpr std::pair<std::string_view, std::uint64_t> kUnits[] = {
-        {"", 1}, {"B", 1}, {"k", 1000}, {"kB", 1000}, {"KiB", 1024}, {"M", 1000'000}, {"MB", 1000'000},
-        {"MiB", 1 << 20}, {"G", 1000'000'000}, {"GB", 1000'000'000}, {"GiB", 1 << 30}};
+        {"", 1},          {"B", 1},         {"k", 1000},         {"kB", 1000},         {"KiB", 1024},   {"M", 1000'000},
+        {"MB", 1000'000}, {"MiB", 1 << 20}, {"G", 1000'000'000}, {"GB", 1000'000'000}, {"GiB", 1 << 30}};
     for (const auto& [name, factor] : kUnits) {
         std::uint64_t bytes = 0;
         if (error == std::errc{} && unit == name && !__builtin_mul_overflow(value, factor, &bytes)) return bytes;
     }
-    return usage_error("'" + display(text) + "' is not valid for --" + std::string(option), "a size such as 256MiB, 64k or 1GB");
+    return usage_error("'" + display(text) + "' is not valid for --" + std::string(option),
+                       "a size such as 256MiB, 64k or 1GB");
 }
 
 Result<Invocation> parse_command_line(const std::vector<std::string>& words) {
@@ -323,7 +353,8 @@ Result<Invocation> parse_command_line(const std::vector<std::string>& words) {
 
     const auto from_line = run_boost(rest, invocation.command, options, &invocation.arguments);
     if (!from_line) return unexpected(from_line.error());
-    if (auto taken = take(invocation, *from_line, options, Origin::command_line); !taken) return unexpected(taken.error());
+    if (auto taken = take(invocation, *from_line, options, Origin::command_line); !taken)
+        return unexpected(taken.error());
     if (const char* environment = std::getenv("HOPSCOPE_OPTIONS")) {
         auto from_environment = run_boost(po::split_unix(environment), nullptr, global_options(), nullptr);
         if (!from_environment) {
@@ -331,7 +362,8 @@ Result<Invocation> parse_command_line(const std::vector<std::string>& words) {
             error.why = "in HOPSCOPE_OPTIONS: " + error.why;
             return unexpected(std::move(error));
         }
-        if (auto taken = take(invocation, *from_environment, global_options(), Origin::environment); !taken) return unexpected(taken.error());
+        if (auto taken = take(invocation, *from_environment, global_options(), Origin::environment); !taken)
+            return unexpected(taken.error());
     }
     if (auto taken = take_config_file(invocation, options); !taken) return unexpected(taken.error());
 
@@ -344,7 +376,8 @@ Result<Invocation> parse_command_line(const std::vector<std::string>& words) {
     }
     if (invocation.arguments.size() < command->arguments_min) {
         return usage_error("'" + std::string(command->name) + "' needs " + std::string(command->arguments),
-                           command->examples.empty() ? "hopscope help " + std::string(command->name) : std::string(command->examples.front()));
+                           command->examples.empty() ? "hopscope help " + std::string(command->name)
+                                                     : std::string(command->examples.front()));
     }
     if (invocation.given("output")) {
         const std::string format = invocation.text("output");

@@ -34,8 +34,8 @@ struct Invocation;
 struct CommandSpec {
     std::string_view name;
     std::vector<std::string_view> aliases;
-    std::string_view group;                 // LOOK, OFFLINE, HELP; empty: hidden
-    std::string_view arguments;             // "FILE…"; empty: none allowed
+    std::string_view group;      // LOOK, OFFLINE, HELP; empty: hidden
+    std::string_view arguments;  // "FILE…"; empty: none allowed
     std::size_t arguments_min = 0, arguments_max = 0;
     std::string_view summary;
     std::vector<std::string_view> examples;
@@ -64,11 +64,11 @@ struct Invocation {
     std::vector<std::string> arguments;
     std::string config_file;  // the one that was read; empty: none
 
-    [[nodiscard]] bool given(std::string_view name) const;         // by anything but the fallback
-    [[nodiscard]] bool on(std::string_view name) const;            // a switch
-    [[nodiscard]] std::string text(std::string_view name) const;   // last value, or the fallback, or ""
+    [[nodiscard]] bool given(std::string_view name) const;        // by anything but the fallback
+    [[nodiscard]] bool on(std::string_view name) const;           // a switch
+    [[nodiscard]] std::string text(std::string_view name) const;  // last value, or the fallback, or ""
     [[nodiscard]] std::vector<std::string> all(std::string_view name) const;
-    [[nodiscard]] std::string format() const;                      // -o, or the command's first format
+    [[nodiscard]] std::string format() const;  // -o, or the command's first format
 };
 
 // argv without argv[0]. Usage errors have code USE-01 and exit status 2.

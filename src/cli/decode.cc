@@ -9,8 +9,8 @@
 
 #include "chain/reveal.h"
 #include "cli/commands.h"
-#include "cli/reveal_options.h"
 #include "cli/report_error.h"
+#include "cli/reveal_options.h"
 #include "core/untrusted.h"
 #include "decode/detecting.h"
 #include "decode/road.h"
@@ -25,7 +25,8 @@ using decode::stream::Protocol;
 constexpr std::size_t kInputBytesMax = 16 << 20;  // fed byte by byte: about a second
 
 Unexpected<Error> bad_input(std::string why, std::string hint) {
-    return unexpected(Error{.doing = "cannot decode", .subject = "", .why = std::move(why), .hint = std::move(hint), .code = "USE-01"});
+    return unexpected(Error{
+        .doing = "cannot decode", .subject = "", .why = std::move(why), .hint = std::move(hint), .code = "USE-01"});
 }
 
 int hex_value(char c) {
@@ -35,7 +36,9 @@ int hex_value(char c) {
     return -1;
 }
 
-bool is_separator(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t' || c == ':' || c == ',' || c == '|'; }
+bool is_separator(char c) {
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t' || c == ':' || c == ',' || c == '|';
+}
 
 Result<std::string> from_hex(std::string_view text) {
     std::string bytes;
@@ -48,8 +51,9 @@ Result<std::string> from_hex(std::string_view text) {
         }
         const int digit = hex_value(text[i]);
         if (digit < 0)
-            return bad_input("'" + display(text.substr(i, 1)) + "' at position " + std::to_string(i) + " is no hexadecimal digit",
-                             "digits in pairs, with or without spaces: 80 03 00 06");
+            return bad_input(
+                "'" + display(text.substr(i, 1)) + "' at position " + std::to_string(i) + " is no hexadecimal digit",
+                "digits in pairs, with or without spaces: 80 03 00 06");
         if (high < 0) {
             high = digit;
         } else {
@@ -74,7 +78,9 @@ Result<std::string> from_base64(std::string_view text) {
         if (c >= '0' && c <= '9') value = c - '0' + 52;
         if (c == '+' || c == '-') value = 62;
         if (c == '/' || c == '_') value = 63;
-        if (value < 0) return bad_input("'" + display(text.substr(i, 1)) + "' at position " + std::to_string(i) + " is not base64", "");
+        if (value < 0)
+            return bad_input("'" + display(text.substr(i, 1)) + "' at position " + std::to_string(i) + " is not base64",
+                             "");
         group = group << 6 | static_cast<std::uint32_t>(value);
         bits += 6;
         if (bits >= 8) {
@@ -101,21 +107,26 @@ bool looks_like_hex(std::string_view text) {
 Result<std::string> read_input(const Invocation& invocation) {
     if (invocation.given("hex")) return from_hex(invocation.text("hex"));
     if (invocation.given("base64")) return from_base64(invocation.text("base64"));
-    if (invocation.arguments.empty()) return bad_input("no bytes are given", "hopscope decode FILE, or -, or --hex '80 03 …'");
+    if (invocation.arguments.empty())
+        return bad_input("no bytes are given", "hopscope decode FILE, or -, or --hex '80 03 …'");
     const std::string& name = invocation.arguments.front();
     std::ifstream file;
     if (name != "-") {
         file.open(name, std::ios::binary);
         if (!file)
-            return unexpected(Error{.doing = "cannot read", .subject = name, .why = std::strerror(errno),
-                                    .hint = "name a file, or - for standard input", .code = "CAP-10"});
+            return unexpected(Error{.doing = "cannot read",
+                                    .subject = name,
+                                    .why = std::strerror(errno),
+                                    .hint = "name a file, or - for standard input",
+                                    .code = "CAP-10"});
     }
     std::istream& in = name == "-" ? std::cin : file;
     std::string bytes;
     char block[65536];
     while (in.read(block, sizeof block) || in.gcount() > 0) {
         bytes.append(block, static_cast<std::size_t>(in.gcount()));
-        if (bytes.size() > kInputBytesMax) return bad_input("more than 16 MiB", "hopscope analyze reads capture files of any size");
+        if (bytes.size() > kInputBytesMax)
+            return bad_input("more than 16 MiB", "hopscope analyze reads capture files of any size");
     }
     const std::string form = invocation.text("input");
     if (form == "hex" || (form == "auto" && looks_like_hex(bytes))) return from_hex(bytes);
@@ -128,15 +139,24 @@ std::string count(std::uint64_t n, std::string_view what) {
 }
 
 const char* spdy_type(std::uint16_t type) {
-    static constexpr const char* kNames[] = {"DATA", "SYN_STREAM", "SYN_REPLY", "RST_STREAM", "SETTINGS", "NOOP", "PING",
-                                             "GOAWAY", "HEADERS", "WINDOW_UPDATE", "CREDENTIAL"};
+    static constexpr const char* kNames[] = {"DATA", "SYN_STREAM", "SYN_REPLY", "RST_STREAM",    "SETTINGS",  "NOOP",
+                                             "PING", "GOAWAY",     "HEADERS",   "WINDOW_UPDATE", "CREDENTIAL"};
     return type < std::size(kNames) ? kNames[type] : "unknown type";
 }
 
 const char* rst_status(std::uint32_t status) {
-    static constexpr const char* kNames[] = {"0", "PROTOCOL_ERROR", "INVALID_STREAM", "REFUSED_STREAM", "UNSUPPORTED_VERSION", "CANCEL",
-                                             "INTERNAL_ERROR", "FLOW_CONTROL_ERROR", "STREAM_IN_USE", "STREAM_ALREADY_CLOSED",
-                                             "INVALID_CREDENTIALS", "FRAME_TOO_LARGE"};
+    static constexpr const char* kNames[] = {"0",
+                                             "PROTOCOL_ERROR",
+                                             "INVALID_STREAM",
+                                             "REFUSED_STREAM",
+                                             "UNSUPPORTED_VERSION",
+                                             "CANCEL",
+                                             "INTERNAL_ERROR",
+                                             "FLOW_CONTROL_ERROR",
+                                             "STREAM_IN_USE",
+                                             "STREAM_ALREADY_CLOSED",
+                                             "INVALID_CREDENTIALS",
+                                             "FRAME_TOO_LARGE"};
     return status < std::size(kNames) ? kNames[status] : "unknown";
 }
 
@@ -162,75 +182,99 @@ public:
     bool trouble = false;
 
     void on(const Event& event) override {
-        std::visit(Overloaded{
-                       [&](const HttpRequest& e) {
-                           line("HTTP request " + show(e.method) + " " + chain::shown_target(Untrusted(e.target), reveal_, glyphs_) + " " + show(e.version));
-                           headers(e.headers);
-                       },
-                       [&](const HttpResponse& e) {
-                           line("HTTP response " + std::to_string(e.status) + " " + show(e.reason));
-                           headers(e.headers);
-                       },
-                       [&](const HttpBody& e) { keep(e.piece); },
-                       [&](const HttpEnd& e) {
-                           if (e.body_bytes > 0) line("HTTP body " + count(e.body_bytes, "byte") + payload());
-                       },
-                       [&](const Upgraded& e) {
-                           detail(std::string("from here on ") + (e.carrier == Carrier::spdy31 ? "SPDY/3.1" : e.carrier == Carrier::websocket ? "WebSocket" : "raw bytes") +
-                                  (e.subprotocol.empty() ? "" : ", " + show(e.subprotocol)));
-                       },
-                       [&](const SpdyFrame& e) { spdy(e); },
-                       [&](const WsMessage& e) {
-                           std::string text = std::string("WebSocket ") + ws_opcode(e.opcode) + " length " + std::to_string(e.length) +
-                                              (e.direction == Direction::to_server ? " masked" : " unmasked");
-                           if (e.frames > 1) text += " in " + count(e.frames, "frame");
-                           if (e.channel >= 0) text += "  channel " + std::to_string(e.channel) + stream_name_;
-                           if (e.close_code) text += "  code " + std::to_string(e.close_code);
-                           line(text + payload());
-                           stream_name_.clear();
-                       },
-                       [&](const StreamOpened& e) { opened(e); },
-                       [&](const StreamNamed& e) { detail("stream " + std::to_string(e.stream.id) + " is " + std::string(to_string(e.stream.kind)) + ": " + show(e.stream.why)); },
-                       [&](const StreamData& e) {
-                           keep(e.piece);
-                           for (const auto& [id, kind] : kinds_) {
-                               if (id == e.id) stream_name_ = " " + std::string(to_string(kind));
-                           }
-                       },
-                       [&](const StreamClosed&) {},
-                       [&](const Resized& e) { detail("terminal size " + std::to_string(e.width) + "×" + std::to_string(e.height)); },
-                       [&](const ExitStatus& e) {
-                           detail(e.success ? "status: success" : "status: failure" + (e.exit_code ? ", exit code " + std::to_string(*e.exit_code) : "") +
-                                                                     (e.reason.empty() ? "" : ", " + show(e.reason)));
-                       },
-                       [&](const ForwardError& e) { detail("error: " + show(e.text)); },
-                       [&](const FlowOpened&) {}, [&](const FlowClosing&) {}, [&](const FlowEnded&) {}, [&](const Gap&) {}, [&](const NetNote&) {},
-                       [&](const TlsClientHello& e) {
-                           line("TLS ClientHello" + (e.server_name.empty() ? "" : " for " + show(e.server_name)) + version(e.version));
-                           for (std::string_view protocol : e.alpn) detail("ALPN " + show(protocol));
-                       },
-                       [&](const TlsServerHello& e) {
-                           char suite[16];
-                           std::snprintf(suite, sizeof suite, "0x%04x", e.cipher_suite);
-                           line("TLS ServerHello" + version(e.version) + " suite " + suite);
-                       },
-                       [&](const TlsCertificate& e) { detail("certificate of " + show(e.subject)); },
-                       [&](const TlsRecord& e) { line("TLS record type " + std::to_string(e.type) + " length " + std::to_string(e.length)); },
-                       [&](const TlsClosed& e) { detail(show(e.why) + " [" + show(e.code) + "]"); },
-                       [&](const CriMessage& e) {
-                           line("CRI " + show(e.method) + (e.response ? " answer" : " request") + " on stream " + std::to_string(e.stream) + ", " + count(e.message_bytes, "byte"));
-                           if (!e.container_id.empty()) detail("container " + show(e.container_id));
-                           if (!e.sandbox_id.empty()) detail("sandbox " + show(e.sandbox_id));
-                           if (!e.url.empty()) detail("url " + chain::shown_target(Untrusted(e.url), reveal_, glyphs_));
-                       },
-                       [&](const CriDone& e) { line("gRPC status " + std::to_string(e.grpc_status) + " on stream " + std::to_string(e.stream)); },
-                       [&](const DockerCall&) {},
-                       [&](const Problem& e) {
-                           trouble = true;
-                           line(std::string(glyphs_ == Glyphs::unicode ? "✖ " : "x ") + show(e.text) + "  (" + show(e.code) + ")");
-                       },
-                   },
-                   event);
+        std::visit(
+            Overloaded{
+                [&](const HttpRequest& e) {
+                    line("HTTP request " + show(e.method) + " " +
+                         chain::shown_target(Untrusted(e.target), reveal_, glyphs_) + " " + show(e.version));
+                    headers(e.headers);
+                },
+                [&](const HttpResponse& e) {
+                    line("HTTP response " + std::to_string(e.status) + " " + show(e.reason));
+                    headers(e.headers);
+                },
+                [&](const HttpBody& e) { keep(e.piece); },
+                [&](const HttpEnd& e) {
+                    if (e.body_bytes > 0) line("HTTP body " + count(e.body_bytes, "byte") + payload());
+                },
+                [&](const Upgraded& e) {
+                    detail(std::string("from here on ") +
+                           (e.carrier == Carrier::spdy31      ? "SPDY/3.1"
+                            : e.carrier == Carrier::websocket ? "WebSocket"
+                                                              : "raw bytes") +
+                           (e.subprotocol.empty() ? "" : ", " + show(e.subprotocol)));
+                },
+                [&](const SpdyFrame& e) { spdy(e); },
+                [&](const WsMessage& e) {
+                    std::string text = std::string("WebSocket ") + ws_opcode(e.opcode) + " length " +
+                                       std::to_string(e.length) +
+                                       (e.direction == Direction::to_server ? " masked" : " unmasked");
+                    if (e.frames > 1) text += " in " + count(e.frames, "frame");
+                    if (e.channel >= 0) text += "  channel " + std::to_string(e.channel) + stream_name_;
+                    if (e.close_code) text += "  code " + std::to_string(e.close_code);
+                    line(text + payload());
+                    stream_name_.clear();
+                },
+                [&](const StreamOpened& e) { opened(e); },
+                [&](const StreamNamed& e) {
+                    detail("stream " + std::to_string(e.stream.id) + " is " + std::string(to_string(e.stream.kind)) +
+                           ": " + show(e.stream.why));
+                },
+                [&](const StreamData& e) {
+                    keep(e.piece);
+                    for (const auto& [id, kind] : kinds_) {
+                        if (id == e.id) stream_name_ = " " + std::string(to_string(kind));
+                    }
+                },
+                [&](const StreamClosed&) {},
+                [&](const Resized& e) {
+                    detail("terminal size " + std::to_string(e.width) + "×" + std::to_string(e.height));
+                },
+                [&](const ExitStatus& e) {
+                    detail(e.success ? "status: success"
+                                     : "status: failure" +
+                                           (e.exit_code ? ", exit code " + std::to_string(*e.exit_code) : "") +
+                                           (e.reason.empty() ? "" : ", " + show(e.reason)));
+                },
+                [&](const ForwardError& e) { detail("error: " + show(e.text)); },
+                [&](const FlowOpened&) {},
+                [&](const FlowClosing&) {},
+                [&](const FlowEnded&) {},
+                [&](const Gap&) {},
+                [&](const NetNote&) {},
+                [&](const TlsClientHello& e) {
+                    line("TLS ClientHello" + (e.server_name.empty() ? "" : " for " + show(e.server_name)) +
+                         version(e.version));
+                    for (std::string_view protocol : e.alpn) detail("ALPN " + show(protocol));
+                },
+                [&](const TlsServerHello& e) {
+                    char suite[16];
+                    std::snprintf(suite, sizeof suite, "0x%04x", e.cipher_suite);
+                    line("TLS ServerHello" + version(e.version) + " suite " + suite);
+                },
+                [&](const TlsCertificate& e) { detail("certificate of " + show(e.subject)); },
+                [&](const TlsRecord& e) {
+                    line("TLS record type " + std::to_string(e.type) + " length " + std::to_string(e.length));
+                },
+                [&](const TlsClosed& e) { detail(show(e.why) + " [" + show(e.code) + "]"); },
+                [&](const CriMessage& e) {
+                    line("CRI " + show(e.method) + (e.response ? " answer" : " request") + " on stream " +
+                         std::to_string(e.stream) + ", " + count(e.message_bytes, "byte"));
+                    if (!e.container_id.empty()) detail("container " + show(e.container_id));
+                    if (!e.sandbox_id.empty()) detail("sandbox " + show(e.sandbox_id));
+                    if (!e.url.empty()) detail("url " + chain::shown_target(Untrusted(e.url), reveal_, glyphs_));
+                },
+                [&](const CriDone& e) {
+                    line("gRPC status " + std::to_string(e.grpc_status) + " on stream " + std::to_string(e.stream));
+                },
+                [&](const DockerCall&) {},
+                [&](const Problem& e) {
+                    trouble = true;
+                    line(std::string(glyphs_ == Glyphs::unicode ? "✖ " : "x ") + show(e.text) + "  (" + show(e.code) +
+                         ")");
+                },
+            },
+            event);
     }
 
     // What no line has told: the end of the input inside a frame.
@@ -249,7 +293,8 @@ private:
         char offset[24];
         std::snprintf(offset, sizeof offset, "%04zx", begin_);
         if (json_) {
-            std::string out = "{\"offset\":" + std::to_string(begin_) + ",\"length\":" + std::to_string(fed - begin_) + ",\"says\":";
+            std::string out =
+                "{\"offset\":" + std::to_string(begin_) + ",\"length\":" + std::to_string(fed - begin_) + ",\"says\":";
             append_json_string(out, text);
             std::puts((out + "}").c_str());
         } else {
@@ -265,7 +310,8 @@ private:
         }
     }
     void headers(std::span<const Header> headers) {
-        for (const Header& header : headers) detail(show(header.name) + ": " + chain::shown_header(header.name, header.value, reveal_, glyphs_));
+        for (const Header& header : headers)
+            detail(show(header.name) + ": " + chain::shown_header(header.name, header.value, reveal_, glyphs_));
     }
 
     void opened(const StreamOpened& e) {
@@ -279,14 +325,16 @@ private:
     void spdy(const SpdyFrame& e) {
         std::string text = std::string("SPDY/3.1 ") + (e.type == 0 ? "" : "control ") + spdy_type(e.type);
         if (e.type == 6) {
-            text += "  id " + std::to_string(e.stream) + (e.stream % 2 ? " (odd: from the client)" : " (even: from the server)");
+            text += "  id " + std::to_string(e.stream) +
+                    (e.stream % 2 ? " (odd: from the client)" : " (even: from the server)");
         } else if (e.type == 7) {
             text += "  last stream " + std::to_string(e.stream) + "  status " + std::to_string(e.status);
         } else if (e.stream) {
             text += "  stream " + std::to_string(e.stream);
         }
         if (e.type == 3) text += std::string("  status ") + rst_status(e.status);
-        text += "  flags " + std::to_string(e.flags) + (e.flags & 1 && e.type < 3 ? " FIN" : "") + "  length " + std::to_string(e.length);
+        text += "  flags " + std::to_string(e.flags) + (e.flags & 1 && e.type < 3 ? " FIN" : "") + "  length " +
+                std::to_string(e.length);
         text += pending_;
         pending_.clear();
         if (!e.headers_known) text += "  headers unknown: the compression began earlier";
@@ -332,7 +380,8 @@ struct Choice {
 // SYN_REPLY and even ids come from the server, everything else from the client as far as one frame can tell.
 Direction spdy_sender(Bytes bytes) {
     if (bytes.size() >= 8 && bytes[0] == 0x80 && bytes[3] == 2) return Direction::to_client;
-    if (bytes.size() >= 12 && bytes[0] == 0x80 && bytes[3] == 6 && read_be32(bytes.data() + 8) % 2 == 0) return Direction::to_client;
+    if (bytes.size() >= 12 && bytes[0] == 0x80 && bytes[3] == 6 && read_be32(bytes.data() + 8) % 2 == 0)
+        return Direction::to_client;
     return Direction::to_server;
 }
 
@@ -356,11 +405,16 @@ Choice choose(const Invocation& invocation, Bytes bytes) {
             case Protocol::unknown:
             case Protocol::undecided:
                 // One frame alone is too little for detection in a capture, but here somebody says that it is one.
-                if (bytes.size() >= 8 && bytes[0] == 0x80 && bytes[1] == 0x03 && bytes[2] == 0) proto = "spdy";
-                else if (bytes.size() >= 2 && (bytes[0] & 0x70) == 0 && ((bytes[0] & 15) <= 2 || ((bytes[0] & 15) >= 8 && (bytes[0] & 15) <= 10))) proto = "ws";
-                else return choice;
+                if (bytes.size() >= 8 && bytes[0] == 0x80 && bytes[1] == 0x03 && bytes[2] == 0)
+                    proto = "spdy";
+                else if (bytes.size() >= 2 && (bytes[0] & 0x70) == 0 &&
+                         ((bytes[0] & 15) <= 2 || ((bytes[0] & 15) >= 8 && (bytes[0] & 15) <= 10)))
+                    proto = "ws";
+                else
+                    return choice;
         }
-        choice.says = "taken as " + proto + (late ? " by its form (one side only, joined late)" : " by its first bytes");
+        choice.says =
+            "taken as " + proto + (late ? " by its form (one side only, joined late)" : " by its first bytes");
         choice.direction = verdict.first_is_client ? Direction::to_server : Direction::to_client;
     }
     const decode::Protocols none{};
@@ -371,7 +425,8 @@ Choice choose(const Invocation& invocation, Bytes bytes) {
         choice.decoder = decode::stream::make_spdy(subprotocol, decode::stream::Purpose::unknown);
         choice.direction = spdy_sender(bytes);
     } else if (proto == "ws") {
-        choice.decoder = decode::stream::make_websocket(subprotocol.empty() ? "v4.channel.k8s.io" : subprotocol, "/exec");
+        choice.decoder =
+            decode::stream::make_websocket(subprotocol.empty() ? "v4.channel.k8s.io" : subprotocol, "/exec");
         choice.direction = bytes.size() >= 2 && (bytes[1] & 0x80) ? Direction::to_server : Direction::to_client;
     } else {
         choice.decoder = decode::make_decoder(proto == "tls" ? Protocol::tls : Protocol::http2, late, none);
@@ -398,8 +453,11 @@ int run_decode(const Invocation& invocation) {
     const Bytes bytes = as_bytes(*input);
     Choice choice = choose(invocation, bytes);
     if (!choice.decoder) {
-        report_error(Error{.doing = "cannot decode", .subject = "", .why = "this is neither HTTP, SPDY, WebSocket, HTTP/2 nor TLS by its first bytes",
-                           .hint = "say what it is: --proto spdy", .code = "DEC-01"});
+        report_error(Error{.doing = "cannot decode",
+                           .subject = "",
+                           .why = "this is neither HTTP, SPDY, WebSocket, HTTP/2 nor TLS by its first bytes",
+                           .hint = "say what it is: --proto spdy",
+                           .code = "DEC-01"});
         return kFailed;
     }
     if (!choice.says.empty()) report_note(choice.says, "");

@@ -27,13 +27,14 @@ struct Wanted {
     std::optional<std::uint16_t> port;
     std::optional<Direction> direction;
     std::string format;
-    std::string file;           // "-": standard output
+    std::string file;  // "-": standard output
     bool overwrite = false, force_tty = false;
     chain::Reveal reveal;
 };
 
 Unexpected<Error> usage(std::string why, std::string hint) {
-    return unexpected(Error{.doing = "", .subject = "", .why = std::move(why), .hint = std::move(hint), .code = "USE-01"});
+    return unexpected(
+        Error{.doing = "", .subject = "", .why = std::move(why), .hint = std::move(hint), .code = "USE-01"});
 }
 
 Result<Wanted> wanted_of(const Invocation& invocation) {
@@ -45,11 +46,14 @@ Result<Wanted> wanted_of(const Invocation& invocation) {
         std::string id = invocation.text("session");
         if (id.starts_with("s")) id.erase(0, 1);
         const auto number = parse_number("session", id, UINT32_MAX);
-        if (!number || *number == 0) return usage("'" + display(invocation.text("session")) + "' is no session", "s1, s2 … as 'hopscope analyze' lists them");
+        if (!number || *number == 0)
+            return usage("'" + display(invocation.text("session")) + "' is no session",
+                         "s1, s2 … as 'hopscope analyze' lists them");
         wanted.session = static_cast<std::uint32_t>(*number);
     }
     const std::string stream = invocation.text("stream");
-    for (auto kind : {StreamKind::error, StreamKind::in, StreamKind::out, StreamKind::err, StreamKind::resize, StreamKind::data}) {
+    for (auto kind :
+         {StreamKind::error, StreamKind::in, StreamKind::out, StreamKind::err, StreamKind::resize, StreamKind::data}) {
         if (to_string(kind) == stream) wanted.kind = kind;
     }
     if (invocation.given("stream-id")) {
@@ -63,7 +67,8 @@ Result<Wanted> wanted_of(const Invocation& invocation) {
         wanted.port = static_cast<std::uint16_t>(*port);
         if (!invocation.given("stream")) wanted.kind = StreamKind::data;
     }
-    if (invocation.given("direction")) wanted.direction = invocation.text("direction") == "in" ? Direction::to_server : Direction::to_client;
+    if (invocation.given("direction"))
+        wanted.direction = invocation.text("direction") == "in" ? Direction::to_server : Direction::to_client;
     wanted.format = invocation.text("format");
     wanted.file = invocation.text("output-file");
     wanted.overwrite = invocation.on("force");
@@ -85,8 +90,12 @@ public:
         if (name_ != "-") {
             fd_ = ::open(name_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | (overwrite_ ? O_TRUNC : O_EXCL), 0600);
             if (fd_ < 0) {
-                failed_ = Error{.doing = "cannot write", .subject = name_, .why = std::strerror(errno), .errno_value = errno,
-                                .hint = errno == EEXIST ? "another name, or --force" : "another place: -O FILE", .code = errno == EEXIST ? "CAP-21" : "CAP-20"};
+                failed_ = Error{.doing = "cannot write",
+                                .subject = name_,
+                                .why = std::strerror(errno),
+                                .errno_value = errno,
+                                .hint = errno == EEXIST ? "another name, or --force" : "another place: -O FILE",
+                                .code = errno == EEXIST ? "CAP-21" : "CAP-20"};
                 return nullptr;
             }
             give_to_sudo_user();
@@ -107,7 +116,8 @@ private:
     void give_to_sudo_user() const {
         const char* uid = std::getenv("SUDO_UID");
         const char* gid = std::getenv("SUDO_GID");
-        if (geteuid() == 0 && uid && gid && fchown(fd_, static_cast<uid_t>(std::atoi(uid)), static_cast<gid_t>(std::atoi(gid))) != 0)
+        if (geteuid() == 0 && uid && gid &&
+            fchown(fd_, static_cast<uid_t>(std::atoi(uid)), static_cast<gid_t>(std::atoi(gid))) != 0)
             report_note("'" + display(name_) + "' stays root's: " + std::strerror(errno), "");
     }
 
@@ -119,7 +129,8 @@ private:
 };
 
 bool is_printable(Bytes bytes) {
-    return std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t b) { return b == '\n' || b == '\t' || (b >= 0x20 && b != 0x7f); });
+    return std::all_of(bytes.begin(), bytes.end(),
+                       [](std::uint8_t b) { return b == '\n' || b == '\t' || (b >= 0x20 && b != 0x7f); });
 }
 
 // Finds out which sessions there are, for when none was named.
@@ -130,8 +141,9 @@ public:
         ++count;
         only = session.number;
         if (lines.size() < 20) {
-            lines.push_back(session.id() + "  " + std::string(chain::to_string(session.op)) + "  " + rfc3339(session.start) + "  in " +
-                            std::to_string(session.bytes.in) + " B, out " + std::to_string(session.bytes.out) + " B");
+            lines.push_back(session.id() + "  " + std::string(chain::to_string(session.op)) + "  " +
+                            rfc3339(session.start) + "  in " + std::to_string(session.bytes.in) + " B, out " +
+                            std::to_string(session.bytes.out) + " B");
         }
     }
     std::uint64_t count = 0;
@@ -156,7 +168,8 @@ public:
         const bool over = stream.state == chain::Stream::State::closed || stream.state == chain::Stream::State::reset;
         if (session.number == wanted_.session && selects(stream) && over && open_streams > 0) --open_streams;
     }
-    void stream_data(const chain::Session& session, const chain::Stream& stream, Direction direction, Bytes bytes, const chain::Place& place) override {
+    void stream_data(const chain::Session& session, const chain::Stream& stream, Direction direction, Bytes bytes,
+                     const chain::Place& place) override {
         if (session.number != wanted_.session || failed) return;
         if (wanted_.format == "cast") {
             if (cast(session)) cast_->data(stream.kind, bytes, place.at);
@@ -166,12 +179,20 @@ public:
         Target* target = target_for(stream, direction);
         if (!target) return;
         if (stream.kind == StreamKind::in && !wanted_.reveal.shows(chain::Secret::in)) {
-            fail({.doing = "will not write stdin", .subject = "", .why = "it can hold passwords", .hint = "--reveal stdin", .code = "SEC-02"});
+            fail({.doing = "will not write stdin",
+                  .subject = "",
+                  .why = "it can hold passwords",
+                  .hint = "--reveal stdin",
+                  .code = "SEC-02"});
             return;
         }
-        if (wanted_.format == "raw" && target->name() == "-" && !wanted_.force_tty && isatty(STDOUT_FILENO) == 1 && !is_printable(bytes)) {
-            fail({.doing = "refusing to write raw bytes with control codes to your terminal", .subject = "", .why = "",
-                  .hint = "-O FILE, or | less, or --force-tty", .code = "TTY-03"});
+        if (wanted_.format == "raw" && target->name() == "-" && !wanted_.force_tty && isatty(STDOUT_FILENO) == 1 &&
+            !is_printable(bytes)) {
+            fail({.doing = "refusing to write raw bytes with control codes to your terminal",
+                  .subject = "",
+                  .why = "",
+                  .hint = "-O FILE, or | less, or --force-tty",
+                  .code = "TTY-03"});
             return;
         }
         exports::Output* out = target->open();
@@ -184,7 +205,8 @@ public:
             json.number("frame", place.frame);
             json.number("stream_id", stream.id);
             json.text("stream", to_string(stream.kind));
-            json.text("direction", direction == Direction::to_server ? std::string_view{"in"} : std::string_view{"out"});
+            json.text("direction",
+                      direction == Direction::to_server ? std::string_view{"in"} : std::string_view{"out"});
             json.payload(as_text(bytes));
             json.end_object();
             out->append('\n');
@@ -192,8 +214,10 @@ public:
             out->append(as_text(bytes));
         }
     }
-    void resized(const chain::Session& session, const chain::Stream&, const chain::Resize& size, const chain::Place&) override {
-        if (session.number == wanted_.session && wanted_.format == "cast" && cast(session)) cast_->resize(size.width, size.height, size.at);
+    void resized(const chain::Session& session, const chain::Stream&, const chain::Resize& size,
+                 const chain::Place&) override {
+        if (session.number == wanted_.session && wanted_.format == "cast" && cast(session))
+            cast_->resize(size.width, size.height, size.at);
     }
     void session_ended(const chain::Session& session, const chain::Place&) override {
         if (session.number != wanted_.session) return;
@@ -202,8 +226,9 @@ public:
         if (wanted_.format == "cast" && cast(session)) {
             cast_->finish(session);
             const exports::CastHeader header = exports::cast_header(session, wanted_.reveal);
-            cast_summary = std::to_string(header.width) + "×" + std::to_string(header.height) + (header.size_known ? "" : " (assumed: no size was sent)") +
-                           ", " + std::to_string(cast_->output_events()) + " output events" +
+            cast_summary = std::to_string(header.width) + "×" + std::to_string(header.height) +
+                           (header.size_known ? "" : " (assumed: no size was sent)") + ", " +
+                           std::to_string(cast_->output_events()) + " output events" +
                            (cast_->left_out_stdin() ? ", stdin left out (--reveal stdin)" : "");
         }
     }
@@ -231,7 +256,8 @@ private:
         if (cast_ || failed) return cast_.get();
         exports::Output* out = main_.open();
         if (!out) return nullptr;
-        cast_ = std::make_unique<exports::CastWriter>(*out, exports::cast_header(session, wanted_.reveal), wanted_.reveal);
+        cast_ =
+            std::make_unique<exports::CastWriter>(*out, exports::cast_header(session, wanted_.reveal), wanted_.reveal);
         return cast_.get();
     }
     void fail(Error because) {
@@ -259,13 +285,18 @@ Result<std::uint32_t> only_session(const Invocation& invocation) {
     (*offline)->run();
     if (listing.count == 1) return listing.only;
     if (listing.count == 0) {
-        return unexpected(Error{.doing = "nothing to extract", .subject = "", .why = "the capture holds no session with streams",
-                                .hint = "hopscope analyze shows what it holds", .code = "EXT-01"});
+        return unexpected(Error{.doing = "nothing to extract",
+                                .subject = "",
+                                .why = "the capture holds no session with streams",
+                                .hint = "hopscope analyze shows what it holds",
+                                .code = "EXT-01"});
     }
     std::string list;
     for (const std::string& line : listing.lines) list += "\n" + line;
-    if (listing.count > listing.lines.size()) list += "\n… " + std::to_string(listing.count - listing.lines.size()) + " more";
-    return usage("the capture holds " + std::to_string(listing.count) + " sessions with streams", "--session ID, one of:" + list);
+    if (listing.count > listing.lines.size())
+        list += "\n… " + std::to_string(listing.count - listing.lines.size()) + " more";
+    return usage("the capture holds " + std::to_string(listing.count) + " sessions with streams",
+                 "--session ID, one of:" + list);
 }
 
 int failed_with(const Error& error) {
@@ -294,11 +325,17 @@ int run_extract(const Invocation& invocation) {
     (*offline)->run();
     if (extractor.error) return failed_with(*extractor.error);
     if (!extractor.found)
-        return failed_with({.doing = "no session", .subject = "s" + std::to_string(wanted->session), .why = "the capture does not hold it",
-                            .hint = "hopscope analyze lists the sessions", .code = "EXT-02"});
+        return failed_with({.doing = "no session",
+                            .subject = "s" + std::to_string(wanted->session),
+                            .why = "the capture does not hold it",
+                            .hint = "hopscope analyze lists the sessions",
+                            .code = "EXT-02"});
     if (wanted->format != "cast" && extractor.matching_streams == 0)
-        return failed_with({.doing = "no such stream in", .subject = "s" + std::to_string(wanted->session), .why = "",
-                            .hint = "hopscope analyze --section streams lists them", .code = "EXT-02"});
+        return failed_with({.doing = "no such stream in",
+                            .subject = "s" + std::to_string(wanted->session),
+                            .why = "",
+                            .hint = "hopscope analyze --section streams lists them",
+                            .code = "EXT-02"});
     // A stream without a byte is an empty file, not a missing one.
     main.open();
     for (Target* target : {&main, &other}) {
@@ -308,7 +345,9 @@ int run_extract(const Invocation& invocation) {
         }
     }
     if (extractor.missing_bytes > 0)
-        report_note(std::to_string(extractor.missing_bytes) + " bytes of the session are missing in the capture: the result has holes", "NET-01");
+        report_note(std::to_string(extractor.missing_bytes) +
+                        " bytes of the session are missing in the capture: the result has holes",
+                    "NET-01");
     if (extractor.interleaved) report_note("several streams at once are mixed here: --stream-id N takes one", "");
     if (wanted->file != "-") {
         std::string line = display(wanted->file) + ": ";
@@ -316,7 +355,8 @@ int run_extract(const Invocation& invocation) {
             line += extractor.cast_summary;
         } else {
             line += std::to_string(main.bytes) + " B of " + std::string(to_string(extractor.stream_kind));
-            if (other.bytes > 0) line += "; " + display(other.name()) + ": " + std::to_string(other.bytes) + " B toward the container";
+            if (other.bytes > 0)
+                line += "; " + display(other.name()) + ": " + std::to_string(other.bytes) + " B toward the container";
             if (extractor.matching_streams > 1) line += ", " + std::to_string(extractor.matching_streams) + " streams";
         }
         report_note(line, "");

@@ -49,7 +49,8 @@ A field that a row does not have makes every test false, != too: write  not (exi
 Fields: hopscope schema fields. Capture filters (tcpdump's language) are something else.
 )";
 
-constexpr std::string_view kSecretsTopic = R"(What can hold a secret is masked in every output unless you ask for it by name:
+constexpr std::string_view kSecretsTopic =
+    R"(What can hold a secret is masked in every output unless you ask for it by name:
 
   payload    bytes of stdout, stderr and forwarded connections (stdin stays masked)
   stdin      what was typed or sent to the process: passwords live here
@@ -76,7 +77,8 @@ constexpr std::string_view kExitTopic = R"(0    done
 8    findings at or above --fail-on
 )";
 
-constexpr std::string_view kHopsTopic = R"(A kubectl exec, attach or port-forward passes these hops; each is named after the end that answers:
+constexpr std::string_view kHopsTopic =
+    R"(A kubectl exec, attach or port-forward passes these hops; each is named after the end that answers:
 
   apiserver  kubectl → API server        kubelet  API server → kubelet (port 10250)
   cri        kubelet → runtime's socket  runtime  kubelet → the runtime's streaming server
@@ -105,7 +107,8 @@ std::string config_topic(const Invocation& invocation) {
         const Origin origin = found == invocation.settings.end() ? Origin::fallback : found->second.origin;
         std::string value = invocation.text(option.name);
         if (value.empty()) value = option.value.empty() ? "off" : "-";
-        out += "  " + padded(std::string(option.name), 14) + padded(display(value), 16) + std::string(to_string(origin)) + "\n";
+        out += "  " + padded(std::string(option.name), 14) + padded(display(value), 16) +
+               std::string(to_string(origin)) + "\n";
     }
     return out;
 }
@@ -129,14 +132,16 @@ std::string overview_page() {
         }
         if (!names.empty()) out += padded(std::string(group), 9) + names + "\n";
     }
-    out += "\n  -o FMT  -f FILTER  --reveal LIST  --color WHEN    all: hopscope help options\n"
-           "Payload and credentials are masked unless you ask:    hopscope help secrets\n";
+    out +=
+        "\n  -o FMT  -f FILTER  --reveal LIST  --color WHEN    all: hopscope help options\n"
+        "Payload and credentials are masked unless you ask:    hopscope help secrets\n";
     return out;
 }
 
 std::string help_page(const CommandSpec& command) {
-    std::string out = "hopscope " + std::string(command.name) + (command.arguments.empty() ? "" : " " + std::string(command.arguments)) +
-                      "\n  " + std::string(command.summary) + "\n\n";
+    std::string out = "hopscope " + std::string(command.name) +
+                      (command.arguments.empty() ? "" : " " + std::string(command.arguments)) + "\n  " +
+                      std::string(command.summary) + "\n\n";
     for (std::string_view example : command.examples) out += "  " + std::string(example) + "\n";
     if (!command.formats.empty()) {
         out += "\n  -o";
@@ -166,8 +171,11 @@ int run_help(const Invocation& invocation) {
     if (name == "config") page = config_topic(invocation);
     if (const CodePage* code = find_code(name)) page = code_page(*code);
     if (page.empty()) {
-        report_error(Error{.doing = "there is no help on", .subject = name, .why = "",
-                           .hint = "topics: options filter secrets exit-codes hops codes config; or a command's name", .code = "USE-01"});
+        report_error(Error{.doing = "there is no help on",
+                           .subject = name,
+                           .why = "",
+                           .hint = "topics: options filter secrets exit-codes hops codes config; or a command's name",
+                           .code = "USE-01"});
         return kUsage;
     }
     std::fputs(page.c_str(), stdout);

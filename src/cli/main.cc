@@ -19,7 +19,9 @@ using namespace hopscope::cli;
 void print_stats() {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
-    const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+    const auto seconds = [](const timeval& t) {
+        return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+    };
     std::fprintf(stderr, "hopscope: cpu %.3f s user, %.3f s system, peak memory %.1f MB\n", seconds(usage.ru_utime),
                  seconds(usage.ru_stime), static_cast<double>(usage.ru_maxrss) / 1000.0);
 }

@@ -38,8 +38,8 @@ std::string link_name(LinkType type) {
 struct Offline::State {
     OfflineOptions options;
     decode::TlsKeys keys;
-    std::unique_ptr<capture::Reader> reader;                         // null: only recorded sockets were named
-    std::vector<std::unique_ptr<capture::StreamSource>> sources;     // recorded unix sockets
+    std::unique_ptr<capture::Reader> reader;                      // null: only recorded sockets were named
+    std::vector<std::unique_ptr<capture::StreamSource>> sources;  // recorded unix sockets
     std::vector<std::string> capture_names, source_names;
     std::unique_ptr<pipeline::Pipeline> pipeline;
     std::vector<std::pair<std::optional<Timestamp>, std::optional<Timestamp>>> spans;  // first and last packet, by file
@@ -55,7 +55,8 @@ struct Offline::State {
     void learn_owners(const capture::FileNote& note) {
         auto comment = record::parse_comment(note.text);
         if (!comment || owners.size() >= limits::kRecordOwnersMax) return;
-        owners.emplace(std::pair{comment->client, comment->server}, Told{note.file, note.frame, std::move(comment->ends)});
+        owners.emplace(std::pair{comment->client, comment->server},
+                       Told{note.file, note.frame, std::move(comment->ends)});
     }
 
     // Of a connection whose addresses were used again, the last that was told before the session's end.
@@ -137,10 +138,12 @@ Result<std::unique_ptr<Offline>> Offline::open(const OfflineOptions& options) {
     State& s = *offline->state_;
     s.options = options;
     if (const Status read = add_tls_key_files(options.tls_key_files, s.keys); !read) return unexpected(read.error());
-    for (const std::string& name : options.files) (capture::is_stream_index(name) ? s.source_names : s.capture_names).push_back(name);
+    for (const std::string& name : options.files)
+        (capture::is_stream_index(name) ? s.source_names : s.capture_names).push_back(name);
     for (const std::string& name : s.source_names) {
         // Files are numbered captures first, recorded sockets after them.
-        auto source = capture::open_stream_index(name, static_cast<std::uint16_t>(s.capture_names.size() + s.sources.size()));
+        auto source =
+            capture::open_stream_index(name, static_cast<std::uint16_t>(s.capture_names.size() + s.sources.size()));
         if (!source) return unexpected(source.error());
         s.sources.push_back(std::move(*source));
     }
@@ -148,19 +151,21 @@ Result<std::unique_ptr<Offline>> Offline::open(const OfflineOptions& options) {
         auto opened = s.open_reader();
         if (!opened) return unexpected(opened.error());
     }
-    s.pipeline = std::make_unique<pipeline::Pipeline>(pipeline::Options{.retention = options.retention,
-                                                                        .tls_keys = &s.keys,
-                                                                        .history = s.reader.get(),
-                                                                        .tap = options.tap,
-                                                                        .observer = options.observer,
-                                                                        .may_hold_copies = s.reader && s.reader->may_hold_copies()});
+    s.pipeline = std::make_unique<pipeline::Pipeline>(
+        pipeline::Options{.retention = options.retention,
+                          .tls_keys = &s.keys,
+                          .history = s.reader.get(),
+                          .tap = options.tap,
+                          .observer = options.observer,
+                          .may_hold_copies = s.reader && s.reader->may_hold_copies()});
     return offline;
 }
 
 std::vector<capture::FileSummary> Offline::files() const {
     std::vector<capture::FileSummary> files;
     if (state_->reader) files = state_->reader->files();
-    for (const std::string& name : state_->source_names) files.push_back({.name = name, .format = "recorded socket", .interfaces = {}});
+    for (const std::string& name : state_->source_names)
+        files.push_back({.name = name, .format = "recorded socket", .interfaces = {}});
     return files;
 }
 chain::Model& Offline::model() { return state_->pipeline->model(); }
@@ -180,7 +185,9 @@ void Offline::run() {
     // Recorded sockets are merged with the packets by time.
     const auto take_chunks_before = [&](std::optional<Timestamp> at) {
         while (!waiting.empty()) {
-            const auto first = std::min_element(waiting.begin(), waiting.end(), [](const Waiting& a, const Waiting& b) { return a.chunk.at < b.chunk.at; });
+            const auto first = std::min_element(waiting.begin(), waiting.end(), [](const Waiting& a, const Waiting& b) {
+                return a.chunk.at < b.chunk.at;
+            });
             if (at && *at < first->chunk.at) return;
             auto& [begin, end] = s.spans[first->chunk.file];
             if (!begin) begin = first->chunk.at;
@@ -211,7 +218,8 @@ void Offline::run() {
     }
     chain::Model& model = s.pipeline->model();
     if (s.reader) {
-        for (std::size_t place = 0; place < kLossPlaces; ++place) model.loss.count[place] += s.reader->loss().count[place];
+        for (std::size_t place = 0; place < kLossPlaces; ++place)
+            model.loss.count[place] += s.reader->loss().count[place];
     }
     const auto summaries = files();
     for (std::size_t i = 0; i < summaries.size(); ++i) {
@@ -220,7 +228,8 @@ void Offline::run() {
         fact.format = summaries[i].format;
         for (const capture::InterfaceInfo& interface : summaries[i].interfaces) {
             const std::string name = link_name(interface.link_type);
-            if (fact.link_types.find(name) == std::string::npos) fact.link_types += (fact.link_types.empty() ? "" : ", ") + name;
+            if (fact.link_types.find(name) == std::string::npos)
+                fact.link_types += (fact.link_types.empty() ? "" : ", ") + name;
         }
         fact.packets = summaries[i].packets;
         fact.file_bytes = summaries[i].bytes_read;

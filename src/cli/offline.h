@@ -17,11 +17,11 @@ struct OfflineOptions {
     std::vector<std::string> files;
     std::vector<std::string> tls_key_files;
     chain::Retention retention;
-    pipeline::EventTap* tap = nullptr;       // borrowed
-    chain::Observer* observer = nullptr;     // borrowed
-    std::function<bool()> output_failed;     // asked now and then: stop early, nobody reads any more
+    pipeline::EventTap* tap = nullptr;    // borrowed
+    chain::Observer* observer = nullptr;  // borrowed
+    std::function<bool()> output_failed;  // asked now and then: stop early, nobody reads any more
     bool progress = false;
-    bool announce_trouble = true;            // damage of a file on stderr
+    bool announce_trouble = true;  // damage of a file on stderr
 };
 
 // A run over capture files. After run() the model is complete, capture facts and losses of the reader included.
@@ -36,7 +36,7 @@ public:
     void run();
     [[nodiscard]] chain::Model& model();
     [[nodiscard]] const chain::Builder& builder() const;
-    [[nodiscard]] bool damaged() const;      // a file was cut off or not readable in places
+    [[nodiscard]] bool damaged() const;  // a file was cut off or not readable in places
 
 private:
     Offline();

@@ -24,7 +24,9 @@ std::string binary_size(double bytes) {
 }  // namespace
 
 Progress::Progress(bool enabled, bool always)
-    : enabled_(enabled), terminal_(isatty(STDERR_FILENO) == 1), begin_(Clock::now()),
+    : enabled_(enabled),
+      terminal_(isatty(STDERR_FILENO) == 1),
+      begin_(Clock::now()),
       next_(begin_ + std::chrono::seconds(1)) {
     if (!terminal_ && !always) enabled_ = false;
     if (!terminal_) next_ = begin_ + std::chrono::seconds(10);
@@ -46,7 +48,8 @@ void Progress::update(const std::string& name, std::uint64_t bytes_done, std::op
         const double part = static_cast<double>(bytes_done) / static_cast<double>(*bytes_total);
         char text[16];
         std::snprintf(text, sizeof text, "%.0f %%  ", part * 100);
-        line += text + binary_size(static_cast<double>(bytes_done)) + " of " + binary_size(static_cast<double>(*bytes_total));
+        line += text + binary_size(static_cast<double>(bytes_done)) + " of " +
+                binary_size(static_cast<double>(*bytes_total));
     } else {
         line += binary_size(static_cast<double>(bytes_done));
     }

@@ -23,5 +23,4 @@ private:
     Clock::time_point begin_, next_;
 };
 
-
 }  // namespace hopscope::cli

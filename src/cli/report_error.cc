@@ -41,7 +41,8 @@ void report_note(std::string_view text, std::string_view code) {
 }
 
 int exit_code(const Error& error) {
-    if (error.code.starts_with("USE-") || error.code.starts_with("FLT-") || error.code.starts_with("SEC-") || error.code.starts_with("CFG-"))
+    if (error.code.starts_with("USE-") || error.code.starts_with("FLT-") || error.code.starts_with("SEC-") ||
+        error.code.starts_with("CFG-"))
         return kUsage;
     if (error.code == "CAP-25") return kUsage;
     if (error.code == "CAP-01" || error.code.starts_with("BPF-")) return kNotPermitted;

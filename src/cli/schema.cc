@@ -1,9 +1,10 @@
 // hopscope schema: what the output looks like, for programs and for people who filter.
+#include "export/schema.h"
+
 #include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/report_error.h"
-#include "export/schema.h"
 
 namespace hopscope::cli {
 
@@ -11,7 +12,11 @@ int run_schema(const Invocation& invocation) {
     const std::string name = invocation.arguments.empty() ? "report" : invocation.arguments.front();
     exports::FdOutput out(STDOUT_FILENO, "standard output");
     if (!exports::write_schema(out, name)) {
-        report_error(Error{.doing = "there is no schema", .subject = name, .why = "", .hint = "report, event, fields, ports, watch, graph, doctor or otel", .code = "USE-01"});
+        report_error(Error{.doing = "there is no schema",
+                           .subject = name,
+                           .why = "",
+                           .hint = "report, event, fields, ports, watch, graph, doctor or otel",
+                           .code = "USE-01"});
         return kUsage;
     }
     return kDone;

@@ -46,7 +46,9 @@ using FlowId = std::uint32_t;
 
 // Which way bytes travel. to_server is "in" (toward the container), to_client is "out".
 enum class Direction : std::uint8_t { to_server, to_client };
-inline Direction opposite(Direction d) { return d == Direction::to_server ? Direction::to_client : Direction::to_server; }
+inline Direction opposite(Direction d) {
+    return d == Direction::to_server ? Direction::to_client : Direction::to_server;
+}
 inline std::size_t index_of(Direction d) { return static_cast<std::size_t>(d); }
 
 }  // namespace hopscope

@@ -66,17 +66,17 @@ struct SpdyFrame {
     Direction direction{};
     std::uint16_t type = 0;
     std::uint8_t flags = 0;
-    std::uint32_t stream = 0;  // PING: the ping id. SETTINGS, unknown types: 0
-    std::uint32_t length = 0;  // bytes after the 8-byte header
-    std::uint32_t status = 0;  // RST_STREAM, GOAWAY
-    bool headers_known = true; // header block inflated exactly (false: joined late, names inferred or unknown)
+    std::uint32_t stream = 0;   // PING: the ping id. SETTINGS, unknown types: 0
+    std::uint32_t length = 0;   // bytes after the 8-byte header
+    std::uint32_t status = 0;   // RST_STREAM, GOAWAY
+    bool headers_known = true;  // header block inflated exactly (false: joined late, names inferred or unknown)
 };
 
 // One WebSocket message (RFC 6455), fragments put together; control frames too.
 struct WsMessage {
     Direction direction{};
-    std::uint8_t opcode = 0;       // 1 text, 2 binary, 8 close, 9 ping, 10 pong
-    std::uint64_t length = 0;      // payload bytes of all its frames, channel byte included
+    std::uint8_t opcode = 0;   // 1 text, 2 binary, 8 close, 9 ping, 10 pong
+    std::uint64_t length = 0;  // payload bytes of all its frames, channel byte included
     std::uint32_t frames = 1;
     std::int16_t channel = -1;     // channel number where the subprotocol has one, else -1
     std::uint16_t close_code = 0;  // opcode 8 only; 0: none
@@ -91,10 +91,10 @@ std::string_view to_string(StreamKind kind);  // "unknown", "error", "stdin", "s
 struct StreamOpened {
     std::uint32_t id = 0;
     StreamKind kind = StreamKind::unknown;
-    Grade grade = Grade::decoded;  // inferred: the capture began later, or the header block was missing
-    std::optional<std::uint16_t> port;         // port-forward
-    std::optional<std::uint32_t> request_id;   // port-forward over SPDY
-    std::string_view why;                      // how the kind was inferred; empty when decoded
+    Grade grade = Grade::decoded;             // inferred: the capture began later, or the header block was missing
+    std::optional<std::uint16_t> port;        // port-forward
+    std::optional<std::uint32_t> request_id;  // port-forward over SPDY
+    std::string_view why;                     // how the kind was inferred; empty when decoded
 };
 // Told later about a stream whose kind was unknown when it opened: same fields, replaces what was said.
 struct StreamNamed {
@@ -110,7 +110,7 @@ enum class CloseKind : std::uint8_t { fin, reset, goaway, channel_close };
 // One direction of a stream is over (fin), or the whole stream (reset: both directions).
 struct StreamClosed {
     std::uint32_t id = 0;
-    Direction direction{};   // who closed: to_server = the client did
+    Direction direction{};  // who closed: to_server = the client did
     CloseKind kind{};
     std::uint32_t status = 0;  // RST_STREAM status
 };
@@ -121,10 +121,10 @@ struct Resized {
 // What the error stream of exec/attach said, told once when it is complete (v4, v5: JSON Status; v1-v3: plain text).
 struct ExitStatus {
     std::uint32_t id = 0;
-    bool plain_text = false;               // v1 to v3: `message` is the text, empty on success
+    bool plain_text = false;  // v1 to v3: `message` is the text, empty on success
     bool success = false;
-    std::optional<int> exit_code;          // 0 for success in v4+; absent where the Status has none
-    std::string_view reason;               // "NonZeroExitCode", "InternalError"; empty on success
+    std::optional<int> exit_code;  // 0 for success in v4+; absent where the Status has none
+    std::string_view reason;       // "NonZeroExitCode", "InternalError"; empty on success
     std::string_view message;
 };
 // Text on the error stream of a forwarded connection, told once when it is complete (empty text is not told).
@@ -154,8 +154,16 @@ struct Gap {
     std::uint64_t offset = 0;
     std::uint64_t missing_bytes = 0;
 };
-// out_of_window: a segment that cannot belong to the connection (a RST or SYN with a wild sequence number); it was ignored.
-enum class NetNoteKind : std::uint8_t { retransmission, different_data, reordering, zero_window, keep_alive, out_of_window };
+// out_of_window: a segment that cannot belong to the connection (a RST or SYN with a wild sequence number); it was
+// ignored.
+enum class NetNoteKind : std::uint8_t {
+    retransmission,
+    different_data,
+    reordering,
+    zero_window,
+    keep_alive,
+    out_of_window
+};
 struct NetNote {
     Direction direction{};
     NetNoteKind kind{};
@@ -174,17 +182,17 @@ struct TlsClientHello {
 struct TlsServerHello {
     std::uint16_t version = 0;  // chosen
     std::uint16_t cipher_suite = 0;
-    std::string_view alpn;      // TLS 1.2: from the hello; 1.3: only when decrypted; empty: none seen
+    std::string_view alpn;  // TLS 1.2: from the hello; 1.3: only when decrypted; empty: none seen
 };
 struct TlsCertificate {
-    Direction direction{};      // to_client: the server's
+    Direction direction{};  // to_client: the server's
     std::string_view subject, issuer;
 };
 // One record; told for every record that could not be decrypted, and for decrypted ones with `decrypted` set.
 struct TlsRecord {
     Direction direction{};
-    std::uint8_t type = 0;      // 20 CCS, 21 alert, 22 handshake, 23 application data
-    std::uint16_t length = 0;   // of the record body as on the wire
+    std::uint8_t type = 0;     // 20 CCS, 21 alert, 22 handshake, 23 application data
+    std::uint16_t length = 0;  // of the record body as on the wire
     bool decrypted = false;
 };
 // Why this connection stays closed, told once ("no key for this client random", "joined late" …).
@@ -202,32 +210,32 @@ struct CriContainer {
 };
 // One gRPC message of the runtime or image service. Fields that the method does not have are empty.
 struct CriMessage {
-    std::uint32_t stream = 0;           // HTTP/2 stream: pairs the answer with its request
+    std::uint32_t stream = 0;  // HTTP/2 stream: pairs the answer with its request
     bool response = false;
-    bool method_known = true;           // false: joined late, method inferred from the body
-    std::string_view version;           // "v1", "v1alpha2"; empty when joined late
-    std::string_view method;            // "Exec"
+    bool method_known = true;  // false: joined late, method inferred from the body
+    std::string_view version;  // "v1", "v1alpha2"; empty when joined late
+    std::string_view method;   // "Exec"
     std::uint32_t message_bytes = 0;
     std::string_view container_id, sandbox_id, url;
     std::span<const std::string_view> command;
     std::span<const std::uint16_t> ports;
     bool tty = false, stdin_on = false, stdout_on = false, stderr_on = false;
-    std::optional<int> exit_code;       // ExecSync
-    std::string_view runtime_name, runtime_version;            // Version
-    std::optional<bool> runtime_ready, network_ready;          // Status
+    std::optional<int> exit_code;                      // ExecSync
+    std::string_view runtime_name, runtime_version;    // Version
+    std::optional<bool> runtime_ready, network_ready;  // Status
     std::span<const CriSandbox> sandboxes;
     std::span<const CriContainer> containers;
 };
 // Trailers of a call: grpc-status 0 is OK.
 struct CriDone {
     std::uint32_t stream = 0;
-    std::string_view method;            // empty when joined late
+    std::string_view method;  // empty when joined late
     std::uint32_t grpc_status = 0;
     std::string_view message;
 };
 // One step of a Docker exec or attach, told when request and answer are both known.
 struct DockerCall {
-    std::string_view operation;         // "exec-create" "exec-start" "exec-resize" "exec-inspect" "attach" "inspect" "other"
+    std::string_view operation;  // "exec-create" "exec-start" "exec-resize" "exec-inspect" "attach" "inspect" "other"
     std::string_view container_id, exec_id;
     std::span<const std::string_view> command;
     bool tty = false;
@@ -244,7 +252,7 @@ struct Problem {
     std::string_view text;
     Direction direction{};
     std::uint64_t offset = 0;
-    std::uint64_t skipped_bytes = 0;    // bytes given up because of it
+    std::uint64_t skipped_bytes = 0;  // bytes given up because of it
 };
 
 using Event = std::variant<HttpRequest, HttpResponse, HttpBody, HttpEnd, Upgraded, SpdyFrame, WsMessage, StreamOpened,

@@ -16,11 +16,11 @@ namespace hopscope {
 
 // One setting of a component that is in force, and where it stands.
 struct ConfigValue {
-    std::string key;         // canonical: "readOnlyPort", "stream_server_port", "streaming-bind-addr" …
-    Untrusted value;         // as written; "" only if it is written as empty
-    Untrusted source;        // path on the host ("/etc/containerd/config.toml"), or "/proc/PID/cmdline"; empty: the default
-    std::uint32_t line = 0;  // 1 based; 0: not a file of lines (arguments, defaults)
-    bool is_default = false; // nothing sets it: the component's own default for its version
+    std::string key;   // canonical: "readOnlyPort", "stream_server_port", "streaming-bind-addr" …
+    Untrusted value;   // as written; "" only if it is written as empty
+    Untrusted source;  // path on the host ("/etc/containerd/config.toml"), or "/proc/PID/cmdline"; empty: the default
+    std::uint32_t line = 0;   // 1 based; 0: not a file of lines (arguments, defaults)
+    bool is_default = false;  // nothing sets it: the component's own default for its version
 };
 
 // The settings of one process. Of several writings of one key only the one in force is here (flags over file, later
@@ -47,20 +47,20 @@ struct SocketFile {
 // A container runtime that was asked over its socket (or could not be).
 struct RuntimeFacts {
     Untrusted socket_path;
-    std::string component;       // "containerd" "cri-o" "docker" "cri-dockerd"; from its own answer where it gave one
-    Untrusted name, version;     // VersionResponse.runtime_name and runtime_version, or Docker's
-    std::string api_version;     // "v1" "v1alpha2" "1.41"
+    std::string component;    // "containerd" "cri-o" "docker" "cri-dockerd"; from its own answer where it gave one
+    Untrusted name, version;  // VersionResponse.runtime_name and runtime_version, or Docker's
+    std::string api_version;  // "v1" "v1alpha2" "1.41"
     bool answered = false;
-    std::string why_not;         // sentence; empty when it answered
+    std::string why_not;  // sentence; empty when it answered
 };
 
 // Whose a container id is. Also of pod sandboxes (`id` == `sandbox_id`).
 struct ContainerNames {
-    std::string id;              // 64 hexadecimal digits
-    std::string sandbox_id;      // of its pod; empty: no pod
-    std::string runtime;         // "containerd" "docker" "cri-o"
+    std::string id;          // 64 hexadecimal digits
+    std::string sandbox_id;  // of its pod; empty: no pod
+    std::string runtime;     // "containerd" "docker" "cri-o"
     Untrusted name, pod, namespace_, pod_uid;
-    std::string source;          // "CRI at /run/containerd/containerd.sock", "shim arguments" …
+    std::string source;  // "CRI at /run/containerd/containerd.sock", "shim arguments" …
 };
 
 // An exec that runs now, by the FIFOs of its standard streams that somebody holds open.
@@ -75,27 +75,27 @@ struct ProbeAnswer {
     Endpoint endpoint;
     bool tls = false;  // answered with a TLS alert or handshake, or "Client sent an HTTP request to an HTTPS server"
     struct Line {
-        std::string request;     // "PUT /exec/x"
+        std::string request;       // "PUT /exec/x"
         std::uint16_t status = 0;  // 0: no HTTP answer
-        bool nosniff = false;    // X-Content-Type-Options: nosniff
-        Untrusted allow;         // Allow header
-        Untrusted body;          // the first 80 bytes
+        bool nosniff = false;      // X-Content-Type-Options: nosniff
+        Untrusted allow;           // Allow header
+        Untrusted body;            // the first 80 bytes
     };
     std::vector<Line> lines;
-    std::string trouble;         // sentence when nothing came back ("Connection refused", "no answer within 1 s")
+    std::string trouble;  // sentence when nothing came back ("Connection refused", "no answer within 1 s")
 };
 
 struct Node {
     SocketTable table;
-    std::vector<ComponentConfig> configs;     // by process id
-    std::vector<SocketFile> socket_files;     // well-known and configured paths that exist
+    std::vector<ComponentConfig> configs;  // by process id
+    std::vector<SocketFile> socket_files;  // well-known and configured paths that exist
     std::vector<RuntimeFacts> runtimes;
     std::vector<ContainerNames> containers;
     std::vector<RunningExec> execs;
-    std::vector<ProbeAnswer> probes;          // empty without --probe
+    std::vector<ProbeAnswer> probes;                              // empty without --probe
     std::uint16_t ephemeral_low = 32768, ephemeral_high = 60999;  // net.ipv4.ip_local_port_range
-    std::uint64_t host_net_namespace = 0;     // inode of pid 1's; 0: not readable
-    std::vector<std::string> limits;          // sentences: what could not be read, and the remedy
+    std::uint64_t host_net_namespace = 0;                         // inode of pid 1's; 0: not readable
+    std::vector<std::string> limits;                              // sentences: what could not be read, and the remedy
 };
 
 }  // namespace hopscope

@@ -18,12 +18,12 @@ namespace hopscope {
 struct SocketLife {
     enum class Kind : std::uint8_t { listen, unlisten, opened, closed } kind{};
     Timestamp at;
-    Endpoint client, server;        // listen, unlisten: `server` only
+    Endpoint client, server;  // listen, unlisten: `server` only
     std::uint64_t net_namespace = 0;
     std::uint64_t client_inode = 0, server_inode = 0;
     ProcessId client_owner, server_owner;  // pid 0: unknown
     Untrusted client_comm, server_comm;
-    Duration lived;                 // closed: since opened
+    Duration lived;  // closed: since opened
 };
 
 // A program was started or a process ended (raw_tp sched_process_exec, sched_process_exit).
@@ -33,9 +33,9 @@ struct ProcessEvent {
     ProcessId process;
     std::uint32_t parent_pid = 0;
     Untrusted comm, filename;
-    std::vector<Untrusted> cmdline;        // exec: arguments, read in the kernel, cut at 512 bytes together
-    std::vector<Untrusted> cgroup_names;   // leaf first, up to 4
-    int exit_code = 0;                     // exit: status; 128 + signal where killed
+    std::vector<Untrusted> cmdline;       // exec: arguments, read in the kernel, cut at 512 bytes together
+    std::vector<Untrusted> cgroup_names;  // leaf first, up to 4
+    int exit_code = 0;                    // exit: status; 128 + signal where killed
 };
 
 }  // namespace hopscope

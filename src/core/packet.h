@@ -28,12 +28,12 @@ enum class LinkType : std::uint16_t {
 struct Packet {
     Timestamp at;
     LinkType link_type = LinkType::ethernet;
-    std::uint32_t interface = 0;     // number of the interface within this run (all files counted together)
-    std::uint32_t wire_length = 0;   // bytes on the wire
-    Bytes bytes;                     // bytes captured
-    std::uint64_t frame = 0;         // number within its file, from 1, as Wireshark counts
-    std::uint16_t file = 0;          // which file of this run, from 0
-    std::uint64_t position = 0;      // where `bytes` stands for History (below); 0: nowhere
+    std::uint32_t interface = 0;    // number of the interface within this run (all files counted together)
+    std::uint32_t wire_length = 0;  // bytes on the wire
+    Bytes bytes;                    // bytes captured
+    std::uint64_t frame = 0;        // number within its file, from 1, as Wireshark counts
+    std::uint16_t file = 0;         // which file of this run, from 0
+    std::uint64_t position = 0;     // where `bytes` stands for History (below); 0: nowhere
 };
 
 // Bytes of recent packets, for comparing a retransmission with what came first, without copying every payload.

@@ -12,12 +12,12 @@ namespace hopscope {
 // Printed as "hopscope: DOING 'SUBJECT': WHY  [CODE]" and "  fix: HINT" (cli/report_error).
 // Strings are shown through the sanitiser; `subject` may hold hostile bytes.
 struct Error {
-    std::string doing;          // "cannot read"
-    std::string subject;        // file name, address, filter text …
-    std::string why;            // "No such file or directory"
-    int errno_value = 0;        // 0: no system call failed
-    std::string hint;           // remedy; several lines allowed
-    std::string code;           // stable code, "CAP-10"
+    std::string doing;    // "cannot read"
+    std::string subject;  // file name, address, filter text …
+    std::string why;      // "No such file or directory"
+    int errno_value = 0;  // 0: no system call failed
+    std::string hint;     // remedy; several lines allowed
+    std::string code;     // stable code, "CAP-10"
 };
 
 template <typename E>

@@ -5,8 +5,9 @@
 namespace hopscope {
 
 const Process* find_process(const SocketTable& table, std::uint32_t pid) {
-    const auto found = std::lower_bound(table.processes.begin(), table.processes.end(), pid,
-                                        [](const Process& process, std::uint32_t wanted) { return process.id.pid < wanted; });
+    const auto found =
+        std::lower_bound(table.processes.begin(), table.processes.end(), pid,
+                         [](const Process& process, std::uint32_t wanted) { return process.id.pid < wanted; });
     return found != table.processes.end() && found->id.pid == pid ? &*found : nullptr;
 }
 

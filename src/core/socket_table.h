@@ -16,7 +16,19 @@ struct SocketOwner {
     auto operator<=>(const SocketOwner&) const = default;
 };
 
-enum class SocketState : std::uint8_t { unknown, listen, established, syn_sent, syn_recv, fin_wait, time_wait, close, close_wait, last_ack, closing };
+enum class SocketState : std::uint8_t {
+    unknown,
+    listen,
+    established,
+    syn_sent,
+    syn_recv,
+    fin_wait,
+    time_wait,
+    close,
+    close_wait,
+    last_ack,
+    closing
+};
 enum class Transport : std::uint8_t { tcp, udp, unix_stream, unix_seqpacket, unix_dgram };
 std::string_view to_string(SocketState state);
 std::string_view to_string(Transport transport);  // "tcp" "udp" "unix" …
@@ -32,7 +44,7 @@ struct Socket {
     // The file that bind made, as stat(2) numbers it: a socket may be renamed after bind, and one path may stand for
     // different files in different mount namespaces. 0, 0: abstract, unbound or unknown.
     std::uint64_t file_device = 0, file_inode = 0;
-    std::vector<SocketOwner> owners;    // a set: sockets are inherited and passed
+    std::vector<SocketOwner> owners;  // a set: sockets are inherited and passed
     std::uint32_t receive_queue_bytes = 0, send_queue_bytes = 0;
 };
 
@@ -40,10 +52,10 @@ struct Socket {
 struct SocketTable {
     Timestamp at;
     std::vector<Socket> sockets;
-    std::vector<Process> processes;       // sorted by pid
-    std::string method;                   // "iter/task_file", "sock_diag + /proc/*/fd", "/proc/net + /proc/*/fd"
-    std::vector<std::string> limits;      // sentences: "owners of 31 of 44 sockets: CAP_SYS_PTRACE is missing"
-    std::uint64_t owners_unknown = 0;     // sockets without an owner though they have an inode
+    std::vector<Process> processes;    // sorted by pid
+    std::string method;                // "iter/task_file", "sock_diag + /proc/*/fd", "/proc/net + /proc/*/fd"
+    std::vector<std::string> limits;   // sentences: "owners of 31 of 44 sockets: CAP_SYS_PTRACE is missing"
+    std::uint64_t owners_unknown = 0;  // sockets without an owner though they have an inode
 };
 
 // The process with this pid; nullptr: not in the table (ended, or not visible).

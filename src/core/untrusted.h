@@ -58,13 +58,15 @@ enum class Glyphs { unicode, ascii };
 // Printable text on one line: control codes, bidi and zero-width characters, private use, invalid UTF-8 become visible
 // symbols (UX: "Hostile bytes"); at most two combining marks per character stay. Never longer than 12 bytes per byte.
 std::string display(std::string_view hostile, Glyphs glyphs = Glyphs::unicode);
-inline std::string display(const Untrusted& text, Glyphs glyphs = Glyphs::unicode) { return display(text.raw(), glyphs); }
+inline std::string display(const Untrusted& text, Glyphs glyphs = Glyphs::unicode) {
+    return display(text.raw(), glyphs);
+}
 
 // True if `bytes` is well-formed UTF-8 (RFC 3629).
 bool is_utf8(std::string_view bytes);
 
-// Appends `text` as a JSON string with its quotes, pure ASCII (everything else as \u escapes, surrogate pairs included).
-// `text` must be UTF-8: callers send other bytes to a "b64" member (is_utf8, append_base64).
+// Appends `text` as a JSON string with its quotes, pure ASCII (everything else as \u escapes, surrogate pairs
+// included). `text` must be UTF-8: callers send other bytes to a "b64" member (is_utf8, append_base64).
 void append_json_string(std::string& out, std::string_view text);
 void append_base64(std::string& out, std::string_view bytes);
 

@@ -54,7 +54,8 @@ std::unique_ptr<Decoder> make_decoder(stream::Protocol protocol, bool late, cons
         case stream::Protocol::spdy: return stream::make_spdy_late();
         case stream::Protocol::websocket: return stream::make_websocket_late();
         case stream::Protocol::tls:
-            return make_tls(protocols.tls_keys, [protocols] { return make_detecting(protocols); }, late);
+            return make_tls(
+                protocols.tls_keys, [protocols] { return make_detecting(protocols); }, late);
         case stream::Protocol::http2: return grpc::make_http2(late);
         case stream::Protocol::unknown:
         case stream::Protocol::undecided: return nullptr;

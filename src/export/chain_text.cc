@@ -92,8 +92,8 @@ std::string headline(const Chain& chain, const ReportOptions& options) {
 // The same claim, and everything that it is made of.
 struct Claim {
     const chain::Evidence* evidence = nullptr;
-    std::vector<std::size_t> hops;        // by number, from 1
-    std::vector<std::uint64_t> frames;    // in order of hops, none twice
+    std::vector<std::size_t> hops;      // by number, from 1
+    std::vector<std::uint64_t> frames;  // in order of hops, none twice
 };
 
 void claim_line(Sheet& sheet, const Claim& claim, const std::string& label, const Style& style) {
@@ -104,11 +104,13 @@ void claim_line(Sheet& sheet, const Claim& claim, const std::string& label, cons
     for (std::size_t i = 0; i < std::min(claim.frames.size(), kFramesTold); ++i) text += " " + grouped(claim.frames[i]);
     if (claim.frames.size() > kFramesTold) text += " " + std::string(style.ellipsis());
     if (!evidence.source.empty()) text += ", " + display(evidence.source, style.glyphs);
-    const std::string glyph = style.paint(std::string(grade_glyph(evidence.grade, style.glyphs)), grade_tone(evidence.grade));
+    const std::string glyph =
+        style.paint(std::string(grade_glyph(evidence.grade, style.glyphs)), grade_tone(evidence.grade));
     sheet.sentence(text, 2 + label.size(), glyph + " " + label, 2 + label.size());
 }
 
-void evidence_section(Sheet& sheet, std::string_view title, const std::vector<chain::Evidence>& list, const Style& style) {
+void evidence_section(Sheet& sheet, std::string_view title, const std::vector<chain::Evidence>& list,
+                      const Style& style) {
     if (list.empty()) return;
     sheet.section(title);
     for (const chain::Evidence& evidence : list) {
@@ -142,7 +144,8 @@ void hop_evidence(Sheet& sheet, const Chain& chain, const Style& style) {
     std::map<std::tuple<Grade, std::string_view, std::string_view>, std::size_t> known;
     for (std::size_t i = 0; i < chain.hops.size(); ++i) {
         for (const chain::Evidence& evidence : chain.hops[i].evidence) {
-            const auto [place, fresh] = known.try_emplace({evidence.grade, evidence.says, evidence.source}, claims.size());
+            const auto [place, fresh] =
+                known.try_emplace({evidence.grade, evidence.says, evidence.source}, claims.size());
             if (fresh) claims.push_back({.evidence = &evidence, .hops = {}, .frames = {}});
             Claim& claim = claims[place->second];
             if (claim.hops.empty() || claim.hops.back() != i + 1) claim.hops.push_back(i + 1);

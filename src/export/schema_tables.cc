@@ -449,7 +449,8 @@ constexpr Definition kEvents[] = {
     {"capture.end", kCaptureEnd, "last line"},
 };
 
-constexpr std::array<std::string_view, 6> kWithoutPlace = {"capture.start", "capture.end", "loss", "session", "chain", "finding"};
+constexpr std::array<std::string_view, 6> kWithoutPlace = {"capture.start", "capture.end", "loss",
+                                                           "session",       "chain",       "finding"};
 
 // OpenTelemetry semantic conventions 1.44; a session is a trace, hops are spans.
 constexpr OtelName kOtel[] = {

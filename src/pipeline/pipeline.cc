@@ -75,7 +75,8 @@ struct Pipeline::State final : decode::net::TcpListener, Connection::Owner {
     // --- events of the connection in hand
     void on(const Event& event) override {
         if (!current->docker) {
-            if (const auto* request = std::get_if<HttpRequest>(&event); request && decode::grpc::is_docker_target(request->target))
+            if (const auto* request = std::get_if<HttpRequest>(&event);
+                request && decode::grpc::is_docker_target(request->target))
                 current->docker = std::make_unique<decode::grpc::DockerWatcher>();
         }
         if (current->docker) {
@@ -130,7 +131,8 @@ struct Pipeline::State final : decode::net::TcpListener, Connection::Owner {
     void note(FlowRef flow, const NetNote& note) override {
         enter(flow);
         auto& facts = builder.model().capture;
-        if (note.kind == NetNoteKind::retransmission || note.kind == NetNoteKind::different_data) ++facts.retransmissions;
+        if (note.kind == NetNoteKind::retransmission || note.kind == NetNoteKind::different_data)
+            ++facts.retransmissions;
         if (!current->connection->known()) return;
         NetNote turned = note;
         turned.direction = current->connection->turned(note.direction);
@@ -159,16 +161,24 @@ struct Pipeline::State final : decode::net::TcpListener, Connection::Owner {
             fresh.key = key;
             fresh.live = true;
             fresh.flow = {kFirstStreamFlow + streams_opened++, index};
-            fresh.info = {.id = fresh.flow.id, .slot = 2 * index + 1, .file = input.file, .handshake_seen = input.offset == 0,
-                          .is_unix = true, .unix_server = input.server, .unix_client_inode = input.client_inode,
-                          .client_pid = input.client_pid, .server_pid = input.server_pid};
+            fresh.info = {.id = fresh.flow.id,
+                          .slot = 2 * index + 1,
+                          .file = input.file,
+                          .handshake_seen = input.offset == 0,
+                          .is_unix = true,
+                          .unix_server = input.server,
+                          .unix_client_inode = input.client_inode,
+                          .client_pid = input.client_pid,
+                          .server_pid = input.server_pid};
             // Where it begins later, the first offset seen is the beginning for us.
             fresh.next[0] = fresh.next[1] = 0;
             const FlowId id = fresh.flow.id;
             streams[index] = std::move(fresh);
             entry(2 * index + 1) = Entry{.id = id,
                                          .connection = std::make_unique<Connection>(input.offset == 0, protocols),
-                                         .opened_at = input.at, .opened_frame = input.frame, .opened_file = input.file,
+                                         .opened_at = input.at,
+                                         .opened_frame = input.frame,
+                                         .opened_file = input.file,
                                          .handshake_seen = input.offset == 0};
         }
         StreamEntry& stream = streams[index];

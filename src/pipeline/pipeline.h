@@ -26,11 +26,11 @@ public:
 
 struct Options {
     chain::Retention retention;
-    const decode::TlsKeys* tls_keys = nullptr;   // borrowed for the life of the pipeline
-    const History* history = nullptr;            // borrowed; for comparing retransmissions
-    EventTap* tap = nullptr;                     // borrowed
-    chain::Observer* observer = nullptr;         // borrowed
-    bool may_hold_copies = false;                // several interfaces or "any": packets may be there twice
+    const decode::TlsKeys* tls_keys = nullptr;  // borrowed for the life of the pipeline
+    const History* history = nullptr;           // borrowed; for comparing retransmissions
+    EventTap* tap = nullptr;                    // borrowed
+    chain::Observer* observer = nullptr;        // borrowed
+    bool may_hold_copies = false;               // several interfaces or "any": packets may be there twice
 };
 
 class Pipeline {
@@ -42,7 +42,8 @@ public:
 
     void on(const Packet& packet);
     void on(const StreamChunk& chunk);
-    // Live only: no packet came, but it is now surely later than `now`. Holes and ends that wait for time only are told.
+    // Live only: no packet came, but it is now surely later than `now`. Holes and ends that wait for time only are
+    // told.
     void tick(Timestamp now);
     // Live only: the system says that this connection is over, but its end was not captured (packets were dropped). Its
     // session ends, and is not complete. Nothing happens to a connection whose end was seen.

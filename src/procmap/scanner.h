@@ -1,5 +1,5 @@
-// One pass over all sockets of all processes, as the eBPF iterator does it (procmap/bpf/scanner); the table reader takes
-// whichever scanner it is given and falls back to sock_diag and /proc without one.
+// One pass over all sockets of all processes, as the eBPF iterator does it (procmap/bpf/scanner); the table reader
+// takes whichever scanner it is given and falls back to sock_diag and /proc without one.
 #pragma once
 
 #include <vector>

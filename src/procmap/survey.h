@@ -11,9 +11,9 @@
 namespace hopscope::procmap {
 
 struct SurveyOptions {
-    bool ask_runtimes = true;   // small CRI and Docker calls that only read (Version, ListPodSandbox, ListContainers)
-    bool probe = false;         // one connection per unknown loopback listener, harmless requests, 1 s each
-    std::vector<Endpoint> probe_only;   // with probe: these listeners; empty: each of a component that loopback reaches
+    bool ask_runtimes = true;  // small CRI and Docker calls that only read (Version, ListPodSandbox, ListContainers)
+    bool probe = false;        // one connection per unknown loopback listener, harmless requests, 1 s each
+    std::vector<Endpoint> probe_only;  // with probe: these listeners; empty: each of a component that loopback reaches
     std::int64_t runtime_timeout_ms = 300;
 };
 

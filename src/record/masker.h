@@ -1,9 +1,9 @@
 // hopscope mask: a copy of a capture file with its secrets overwritten; lengths, times and framing stay.
 //
-// Overwritten with 'x': payload of stdin, stdout, stderr and forwarded connections, HTTP bodies, credentials and unknown
-// headers, commands in URLs and in the Status message, encrypted TLS content, everything that is not understood, and the
-// payload of packets that are not TCP. Tokens become stand-ins of the same length, equal wherever the token occurs.
-// TLS key logs and comments in the file are left out. TCP checksums are made right again.
+// Overwritten with 'x': payload of stdin, stdout, stderr and forwarded connections, HTTP bodies, credentials and
+// unknown headers, commands in URLs and in the Status message, encrypted TLS content, everything that is not
+// understood, and the payload of packets that are not TCP. Tokens become stand-ins of the same length, equal wherever
+// the token occurs. TLS key logs and comments in the file are left out. TCP checksums are made right again.
 #pragma once
 
 #include <cstdint>

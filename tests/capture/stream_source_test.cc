@@ -9,7 +9,9 @@
 namespace hopscope::capture {
 namespace {
 
-std::string grpc(const std::string& name) { return std::string(HOPSCOPE_SOURCE_DIR) + "/testdata/captures/grpc/" + name; }
+std::string grpc(const std::string& name) {
+    return std::string(HOPSCOPE_SOURCE_DIR) + "/testdata/captures/grpc/" + name;
+}
 
 TEST(StreamIndex, gives_every_byte_in_order_of_time) {
     for (const char* name : {"exec_exit3", "dockerapi", "grpc_misc"}) {
@@ -32,7 +34,8 @@ TEST(StreamIndex, gives_every_byte_in_order_of_time) {
         EXPECT_EQ((*source)->trouble(), "");
         EXPECT_GT(ends, 0U);
         for (const auto& [key, all] : bytes) {
-            const std::string file = grpc(std::string(name) + ".c" + std::to_string(key.first) + ".grpc." + (key.second == Direction::to_server ? "c2s" : "s2c"));
+            const std::string file = grpc(std::string(name) + ".c" + std::to_string(key.first) + ".grpc." +
+                                          (key.second == Direction::to_server ? "c2s" : "s2c"));
             EXPECT_EQ(all.size(), std::filesystem::file_size(file)) << file;
         }
     }
@@ -41,8 +44,10 @@ TEST(StreamIndex, gives_every_byte_in_order_of_time) {
 TEST(StreamIndex, says_what_is_missing_and_goes_on) {
     const std::string folder = testing::TempDir() + "hopscope-streams/";
     std::filesystem::create_directories(folder);
-    std::ofstream(folder + "x.raw.index.jsonl") << "{\"t\":1,\"conn\":1,\"dir\":\"c2s\",\"off\":0,\"len\":10}\nnonsense\n[]\n"
-                                                   "{\"t\":2,\"conn\":9,\"dir\":\"s2c\",\"off\":0,\"len\":5}\n{\"t\":3,\"conn\":1,\"dir\":\"c2s\",\"eof\":true,\"total\":4}\n";
+    std::ofstream(folder + "x.raw.index.jsonl")
+        << "{\"t\":1,\"conn\":1,\"dir\":\"c2s\",\"off\":0,\"len\":10}\nnonsense\n[]\n"
+           "{\"t\":2,\"conn\":9,\"dir\":\"s2c\",\"off\":0,\"len\":5}\n{\"t\":3,\"conn\":1,\"dir\":\"c2s\",\"eof\":true,"
+           "\"total\":4}\n";
     std::ofstream(folder + "x.c1.raw.c2s") << "abcd";
     auto source = open_stream_index(folder + "x.raw.index.jsonl", 0);
     ASSERT_TRUE(source);
@@ -58,14 +63,20 @@ TEST(StreamIndex, says_what_is_missing_and_goes_on) {
 
 TEST(UnixPdu, what_was_written_is_read) {
     const std::string payload = "PRI * HTTP/2.0";
-    StreamChunk chunk{.connection = 7, .direction = Direction::to_client, .at = {5}, .offset = 1ULL << 40, .bytes = as_bytes(payload), .end = true};
+    StreamChunk chunk{.connection = 7,
+                      .direction = Direction::to_client,
+                      .at = {5},
+                      .offset = 1ULL << 40,
+                      .bytes = as_bytes(payload),
+                      .end = true};
     chunk.server = {"/run/containerd/containerd.sock", 108790};
     chunk.client_inode = 108791;
     chunk.client_pid = 8483;
     chunk.server_pid = 2685;
     const std::string record = encode_unix_pdu(chunk, "http2", true);
     StreamChunk back;
-    ASSERT_TRUE(decode_unix_pdu(Packet{.at = {5}, .link_type = LinkType::upper_pdu, .bytes = as_bytes(record), .frame = 2}, back));
+    ASSERT_TRUE(decode_unix_pdu(
+        Packet{.at = {5}, .link_type = LinkType::upper_pdu, .bytes = as_bytes(record), .frame = 2}, back));
     EXPECT_EQ(back.connection, 7U);
     EXPECT_EQ(back.direction, Direction::to_client);
     EXPECT_EQ(back.offset, 1ULL << 40);

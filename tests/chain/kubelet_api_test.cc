@@ -37,7 +37,8 @@ TEST(KubeletApi, names_the_endpoint) {
 }
 
 TEST(KubeletApi, other_paths_are_not_the_kubelets) {
-    for (std::string_view path : {"/", "", "/exec/6cBPriL6", "/api/v1/pods", "/podsX", "/metrics/other", "/exec/a/b/c/d/e"})
+    for (std::string_view path :
+         {"/", "", "/exec/6cBPriL6", "/api/v1/pods", "/podsX", "/metrics/other", "/exec/a/b/c/d/e"})
         EXPECT_EQ(kubelet_endpoint(path), nullptr) << path;
 }
 

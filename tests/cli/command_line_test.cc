@@ -51,7 +51,9 @@ TEST_F(CommandLine, an_abbreviation_is_no_option) {
 }
 
 TEST_F(CommandLine, global_options_stand_before_or_after_the_command) {
-    for (const auto& words : {std::vector<std::string>{"-o", "json", "analyze", "x.pcap"}, {"analyze", "-o", "json", "x.pcap"}, {"analyze", "x.pcap", "--output=json"}}) {
+    for (const auto& words : {std::vector<std::string>{"-o", "json", "analyze", "x.pcap"},
+                              {"analyze", "-o", "json", "x.pcap"},
+                              {"analyze", "x.pcap", "--output=json"}}) {
         const auto parsed = parse_command_line(words);
         ASSERT_TRUE(parsed) << parsed.error().why;
         EXPECT_EQ(parsed->command->name, "analyze");
@@ -98,7 +100,8 @@ TEST(Size, knows_its_units) {
     EXPECT_EQ(*parse_size("mem", "256MiB"), 268435456U);
     EXPECT_EQ(*parse_size("mem", "64k"), 64000U);
     EXPECT_EQ(*parse_size("mem", "1GB"), 1000000000U);
-    for (const char* bad : {"", "MiB", "12 apples", "-5", "99999999999999999999", "20000000000GiB"}) EXPECT_FALSE(parse_size("mem", bad)) << bad;
+    for (const char* bad : {"", "MiB", "12 apples", "-5", "99999999999999999999", "20000000000GiB"})
+        EXPECT_FALSE(parse_size("mem", bad)) << bad;
 }
 
 TEST(Nearest, needs_a_likely_slip) {

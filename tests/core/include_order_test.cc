@@ -32,7 +32,8 @@ TEST(IncludeOrder, no_room_looks_back) {
         if (extension != ".h" && extension != ".cc") continue;
         ++files;
         const std::string room = entry.path().lexically_relative(root).begin()->string();
-        ASSERT_TRUE(kMayUse.contains(room)) << room << " is no room of the house; add it here and in docs/ARCHITECTURE.md";
+        ASSERT_TRUE(kMayUse.contains(room))
+            << room << " is no room of the house; add it here and in docs/ARCHITECTURE.md";
         std::ifstream in(entry.path());
         std::string line;
         for (int number = 1; std::getline(in, line); ++number) {
@@ -57,7 +58,8 @@ TEST(Untrusted, is_never_printed_raw) {
             for (int number = 1; std::getline(in, line); ++number) {
                 if (line.find(".raw()") == std::string::npos) continue;
                 EXPECT_NE(line.find("raw-ok:"), std::string::npos)
-                    << entry.path().string() << ":" << number << ": raw() here needs a comment 'raw-ok: why it is not printed'";
+                    << entry.path().string() << ":" << number
+                    << ": raw() here needs a comment 'raw-ok: why it is not printed'";
             }
         }
     }

@@ -20,25 +20,26 @@ TEST_P(Display, makes_hostile_bytes_visible) {
     EXPECT_EQ(display(GetParam().in, Glyphs::ascii), GetParam().ascii) << GetParam().what;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Table, Display,
-    testing::Values(Case{"plain text stays", "kubelet[5714]", "kubelet[5714]", "kubelet[5714]"},
-                    Case{"escape sequence", "\x1b[31mred", "␛[31mred", "\\e[31mred"},
-                    Case{"carriage return cannot overwrite", "a\rb", "a␍b", "a\\rb"},
-                    Case{"line feed and tab", "a\n\tb", "a␊␉b", "a\\n\\tb"},
-                    Case{"bell and delete", "\a\x7f", "␇␡", "\\a\\x7f"},
-                    Case{"C1 control", "\xc2\x9b", "\\u{9b}", "\\u{9b}"},
-                    Case{"bidi override", "a\u202eb", "a\\u{202e}b", "a\\u{202e}b"},
-                    Case{"zero width space", "a\u200bb", "a\\u{200b}b", "a\\u{200b}b"},
-                    Case{"tag characters", "\U000e0041", "\\u{e0041}", "\\u{e0041}"},
-                    Case{"private use", "\ue000", "\\u{e000}", "\\u{e000}"},
-                    Case{"byte order mark", "\ufeff", "\\u{feff}", "\\u{feff}"},
-                    Case{"invalid byte", "a\xfe", "a\\xfe", "a\\xfe"},
-                    Case{"overlong slash", "\xc0\xaf", "\\xc0\\xaf", "\\xc0\\xaf"},
-                    Case{"surrogate half", "\xed\xa0\x80", "\\xed\\xa0\\x80", "\\xed\\xa0\\x80"},
-                    Case{"letters of other scripts", "Zoë 東京", "Zoë 東京", "Zo\\u{eb} \\u{6771}\\u{4eac}"},
-                    Case{"three marks become two and a count", "a\u0301\u0302\u0303", "a\u0301\u0302+1", "a\\u{301}\\u{302}+1"},
-                    Case{"a mark with nothing below it", "\u0301", "\\u{301}", "\\u{301}"}));
+INSTANTIATE_TEST_SUITE_P(Table, Display,
+                         testing::Values(Case{"plain text stays", "kubelet[5714]", "kubelet[5714]", "kubelet[5714]"},
+                                         Case{"escape sequence", "\x1b[31mred", "␛[31mred", "\\e[31mred"},
+                                         Case{"carriage return cannot overwrite", "a\rb", "a␍b", "a\\rb"},
+                                         Case{"line feed and tab", "a\n\tb", "a␊␉b", "a\\n\\tb"},
+                                         Case{"bell and delete", "\a\x7f", "␇␡", "\\a\\x7f"},
+                                         Case{"C1 control", "\xc2\x9b", "\\u{9b}", "\\u{9b}"},
+                                         Case{"bidi override", "a\u202eb", "a\\u{202e}b", "a\\u{202e}b"},
+                                         Case{"zero width space", "a\u200bb", "a\\u{200b}b", "a\\u{200b}b"},
+                                         Case{"tag characters", "\U000e0041", "\\u{e0041}", "\\u{e0041}"},
+                                         Case{"private use", "\ue000", "\\u{e000}", "\\u{e000}"},
+                                         Case{"byte order mark", "\ufeff", "\\u{feff}", "\\u{feff}"},
+                                         Case{"invalid byte", "a\xfe", "a\\xfe", "a\\xfe"},
+                                         Case{"overlong slash", "\xc0\xaf", "\\xc0\\xaf", "\\xc0\\xaf"},
+                                         Case{"surrogate half", "\xed\xa0\x80", "\\xed\\xa0\\x80", "\\xed\\xa0\\x80"},
+                                         Case{"letters of other scripts", "Zoë 東京", "Zoë 東京",
+                                              "Zo\\u{eb} \\u{6771}\\u{4eac}"},
+                                         Case{"three marks become two and a count", "a\u0301\u0302\u0303",
+                                              "a\u0301\u0302+1", "a\\u{301}\\u{302}+1"},
+                                         Case{"a mark with nothing below it", "\u0301", "\\u{301}", "\\u{301}"}));
 
 TEST(Display, random_bytes_never_give_a_control_code) {
     std::mt19937 random(7);
@@ -60,8 +61,9 @@ TEST(Display, random_bytes_never_give_a_control_code) {
 }
 
 TEST(JsonString, is_read_back_by_a_json_parser) {
-    for (const std::string& text : {std::string("plain"), std::string("quote \" slash \\ line \n tab \t"), std::string("\x1b\x7f\x01"),
-                                    std::string("Zoë 東京 \U0001f600 \u202e"), std::string("nul \0 in it", 11)}) {
+    for (const std::string& text :
+         {std::string("plain"), std::string("quote \" slash \\ line \n tab \t"), std::string("\x1b\x7f\x01"),
+          std::string("Zoë 東京 \U0001f600 \u202e"), std::string("nul \0 in it", 11)}) {
         std::string json;
         append_json_string(json, text);
         for (unsigned char c : json) EXPECT_LT(c, 0x7f);
@@ -70,7 +72,8 @@ TEST(JsonString, is_read_back_by_a_json_parser) {
 }
 
 TEST(Base64, pads_as_rfc_4648_says) {
-    const std::pair<const char*, const char*> rows[] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foobar", "Zm9vYmFy"}};
+    const std::pair<const char*, const char*> rows[] = {
+        {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foobar", "Zm9vYmFy"}};
     for (const auto& [in, out] : rows) {
         std::string encoded;
         append_base64(encoded, in);

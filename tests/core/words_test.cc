@@ -1,11 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "core/endpoint.h"
 #include "core/loss.h"
 #include "core/result.h"
 #include "core/time.h"
-
-#include <set>
 
 namespace hopscope {
 namespace {

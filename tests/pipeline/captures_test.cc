@@ -13,7 +13,9 @@
 namespace hopscope {
 namespace {
 
-std::string capture_file(const std::string& name) { return std::string(HOPSCOPE_SOURCE_DIR) + "/testdata/captures/" + name; }
+std::string capture_file(const std::string& name) {
+    return std::string(HOPSCOPE_SOURCE_DIR) + "/testdata/captures/" + name;
+}
 
 // Owns copies of packets, so that tests can reorder them.
 struct Stored {
@@ -36,13 +38,15 @@ std::vector<Stored> packets_of(const std::string& name) {
 // Payload of every stream and direction, in order.
 class Payloads final : public chain::Observer {
 public:
-    void stream_data(const chain::Session& session, const chain::Stream& stream, Direction direction, Bytes bytes, const chain::Place&) override {
+    void stream_data(const chain::Session& session, const chain::Stream& stream, Direction direction, Bytes bytes,
+                     const chain::Place&) override {
         all[{session.number, stream.id, direction}] += as_text(bytes);
     }
     std::map<std::tuple<std::uint32_t, std::uint32_t, Direction>, std::string> all;
 };
 
-std::map<std::tuple<std::uint32_t, std::uint32_t, Direction>, std::string> run(const std::vector<Stored>& packets, chain::Model* facts = nullptr) {
+std::map<std::tuple<std::uint32_t, std::uint32_t, Direction>, std::string> run(const std::vector<Stored>& packets,
+                                                                               chain::Model* facts = nullptr) {
     Payloads payloads;
     pipeline::Pipeline pipeline({.observer = &payloads});
     for (const Stored& stored : packets) {
@@ -70,7 +74,8 @@ TEST(Pipeline, an_exec_becomes_a_session_with_its_bytes) {
 
 // Neighbouring packets change places, some come twice: TCP must not care, and nobody may be told of a loss.
 TEST(Pipeline, reordered_and_repeated_packets_change_nothing) {
-    for (const char* name : {"runtime/exec_stdout_stderr.pcap", "runtime/portforward_conc6.pcap", "runtime/exec_tty_resize.pcap", "runtime/ws_exec_stdin.pcap"}) {
+    for (const char* name : {"runtime/exec_stdout_stderr.pcap", "runtime/portforward_conc6.pcap",
+                             "runtime/exec_tty_resize.pcap", "runtime/ws_exec_stdin.pcap"}) {
         const std::vector<Stored> packets = packets_of(name);
         const auto want = run(packets);
         ASSERT_FALSE(want.empty()) << name;
