@@ -11,13 +11,16 @@ kernels=("${@:-5.10 6.1 6.12}")
 read -r -a kernels <<<"${kernels[*]}"
 mkdir -p "$work"/{debs,root,apt/state/lists/partial,apt/cache/archives/partial}
 
-# Three releases of Debian in a package list of our own.
+# Three releases of Debian, from where this machine gets its own packages.
+archive() { apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' | awk -v release="$1" '$2 == release {print $1; exit}'; }
+main=$(archive bookworm) security=$(archive bookworm-security)
+[ -n "$main" ] && [ -n "$security" ] || { echo "run.sh: apt has no lists of bookworm and bookworm-security: sudo apt-get update" >&2; exit 77; }
 cat > "$work/apt/sources.list" <<LIST
-deb http://deb.debian.org/debian bookworm main
-deb http://deb.debian.org/debian-security bookworm-security main
-deb http://deb.debian.org/debian bullseye main
-deb http://deb.debian.org/debian-security bullseye-security main
-deb http://deb.debian.org/debian trixie main
+deb $main bookworm main
+deb $security bookworm-security main
+deb $main bullseye main
+deb $security bullseye-security main
+deb $main trixie main
 LIST
 own=(-o "Dir::Etc::sourcelist=$work/apt/sources.list" -o Dir::Etc::sourceparts=/nonexistent -o "Dir::State=$work/apt/state"
      -o "Dir::Cache=$work/apt/cache" -o Dir::State::status=/dev/null -o "APT::Sandbox::User=$(id -un)")
