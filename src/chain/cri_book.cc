@@ -68,7 +68,11 @@ const CriCall* CriBook::remember_answer(const CriMessage& message, const Place& 
     }
     const UrlParts url = split_url(message.url);
     const auto route = parse_route(url.path);
-    if (!route || route->hop != HopKind::runtime || calls_.size() >= limits::kCriCallsMax) return nullptr;
+    if (!route || route->hop != HopKind::runtime) return nullptr;
+    if (calls_.size() >= limits::kCriCallsMax) {
+        calls_.pop_front();
+        ++forgotten_;
+    }
     if (call.op == Op::unknown) call.op = route->op;
     call.token = tokens_.see(route->token);
     call.streaming = endpoint_of(url.authority);
@@ -79,7 +83,8 @@ const CriCall* CriBook::remember_answer(const CriMessage& message, const Place& 
     call.file = place.file;
     call.answer_bytes = message.message_bytes;
     calls_.push_back(std::move(call));
-    if (calls_.back().token != 0) tokens_.facts(calls_.back().token).call = static_cast<std::uint32_t>(calls_.size());
+    if (calls_.back().token != 0)
+        tokens_.facts(calls_.back().token).call = forgotten_ + static_cast<std::uint32_t>(calls_.size());
     return &calls_.back();
 }
 
@@ -118,7 +123,7 @@ void CriBook::remember(const ContainerNames& names) {
 const CriCall* CriBook::call_of(std::uint32_t token_number) {
     if (token_number == 0) return nullptr;
     const std::uint32_t call = tokens_.facts(token_number).call;
-    return call == 0 ? nullptr : &calls_[call - 1];
+    return call <= forgotten_ ? nullptr : &calls_[call - 1 - forgotten_];
 }
 
 void CriBook::complete(Session& session, const CriCall& call) const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -54,7 +55,8 @@ public:
     void flow_ended(FlowId flow);
 
     [[nodiscard]] const CriCall* call_of(std::uint32_t token_number);
-    [[nodiscard]] const std::vector<CriCall>& calls() const { return calls_; }
+    // The last limits::kCriCallsMax: a live run has no end.
+    [[nodiscard]] const std::deque<CriCall>& calls() const { return calls_; }
     // Adds to `session` what the call and the lists say about it; never replaces what is known already.
     void complete(Session& session, const CriCall& call) const;
     void complete_names(Session& session) const;
@@ -75,7 +77,8 @@ private:
 
     TokenTable& tokens_;
     SharedTexts& texts_;
-    std::vector<CriCall> calls_;
+    std::deque<CriCall> calls_;
+    std::uint32_t forgotten_ = 0;                         // calls before the first one here
     std::unordered_map<std::uint64_t, CriCall> waiting_;  // by flow and HTTP/2 stream
     NameTable containers_, sandboxes_;
     std::string runtime_name_;
