@@ -10,6 +10,7 @@ const std::vector<std::string_view> kSecrets = {"payload", "stdin", "stdout",  "
                                                 "auth",    "token", "command", "cri",    "all"};
 const std::vector<std::string_view> kWhen = {"auto", "always", "never"};
 
+const OptionSpec kUser{.name = "user", .value = "NAME", .text = "go on as this user once everything is open"};
 const OptionSpec kTlsKeys{
     .name = "tls-keys", .value = "FILE", .text = "TLS key log (SSLKEYLOGFILE format) to decrypt with", .repeat = true};
 const OptionSpec kSession{
@@ -56,6 +57,7 @@ std::vector<OptionSpec> observe_options() {
                        .fallback = "on",
                        .choices = {"on", "off"}});
     options.push_back({.name = "count", .value = "N", .text = "end after N events"});
+    options.push_back(kUser);
     options.push_back(kTlsKeys);
     options.push_back({.name = "strict", .text = "exit 6 when data was lost"});
     return options;
@@ -76,7 +78,7 @@ std::vector<OptionSpec> record_options() {
          .text = "begin a new file after this size: FILE_00001.pcapng …"},
         {.name = "file-time", .letter = 'G', .value = "TIME", .text = "begin a new file after this time (60s, 10m)"},
         {.name = "files", .letter = 'W', .value = "N", .text = "keep the newest N files, remove older ones"},
-        {.name = "user", .value = "NAME", .text = "go on as this user once everything is open"},
+        kUser,
         {.name = "force", .text = "write over an existing file"},
     };
     for (const OptionSpec& option : live_option_specs()) options.push_back(option);

@@ -1,4 +1,5 @@
 // hopscope observe: what happens on the node's streaming connections, event by event, until it is stopped.
+#include <linux/capability.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "cli/live_sources.h"
 #include "cli/live_watch.h"
 #include "cli/offline.h"
+#include "cli/privileges.h"
 #include "cli/report_error.h"
 #include "cli/reveal_options.h"
 #include "cli/tls_key_files.h"
@@ -117,7 +119,10 @@ Status Observation::open() {
         .may_hold_copies = sources_->all().size() > 1});
     watch_.attach(*pipeline_);
     owners_.name_containers(pipeline_->builder());
-    return Done{};
+    PrivilegeOptions least{.user = invocation_.text("user"),
+                           .keep = capabilities_for_owners(!options_.sources.net_namespaces.empty())};
+    least.keep.push_back(CAP_NET_RAW);  // an interface that appears later is captured, too
+    return go_on_with_least(least);
 }
 
 std::vector<std::string> Observation::partial() const {

@@ -12,6 +12,9 @@
 #include <cstring>
 #include <optional>
 
+#include "cli/report_error.h"
+#include "cli/sandbox.h"
+
 namespace hopscope::cli {
 namespace {
 
@@ -83,6 +86,12 @@ Status drop_privileges(const PrivilegeOptions& options) {
         return refused("cannot give up capabilities", errno);
     }
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return refused("cannot forbid new privileges", errno);
+    return Done{};
+}
+
+Status go_on_with_least(const PrivilegeOptions& options) {
+    if (Status dropped = drop_privileges(options); !dropped) return dropped;
+    if (const Status entered = enter_sandbox(Sandbox::live); !entered) report_error(entered.error());
     return Done{};
 }
 

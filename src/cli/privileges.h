@@ -23,4 +23,8 @@ std::vector<int> capabilities_for_owners(bool other_net_namespaces);
 // PRV-01: no such user; PRV-02: the kernel refused.
 Status drop_privileges(const PrivilegeOptions& options);
 
+// Both at once for a command that watches the node: privileges are dropped, and the sandbox `live` is entered. A kernel
+// without seccomp is told on stderr, it is no reason not to go on.
+Status go_on_with_least(const PrivilegeOptions& options);
+
 }  // namespace hopscope::cli

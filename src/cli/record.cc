@@ -13,7 +13,6 @@
 #include "cli/offline.h"
 #include "cli/privileges.h"
 #include "cli/report_error.h"
-#include "cli/sandbox.h"
 #include "cli/tls_key_files.h"
 #include "core/limits.h"
 #include "core/untrusted.h"
@@ -162,10 +161,7 @@ Status Recording::give_up_privileges() const {
         privileges.keep.push_back(CAP_DAC_OVERRIDE);
         if (std::getenv("SUDO_UID") != nullptr) privileges.keep.push_back(CAP_CHOWN);
     }
-    if (Status dropped = drop_privileges(privileges); !dropped) return dropped;
-    // A kernel without seccomp is no reason not to record.
-    if (const Status entered = enter_sandbox(Sandbox::live); !entered) report_error(entered.error());
-    return Done{};
+    return go_on_with_least(privileges);
 }
 
 // Owners that were found after the session had begun.
