@@ -255,8 +255,9 @@ void TableReader::State::tell_limits(SocketTable& table, const NamespaceSockets&
         const std::string sentence =
             "cannot name the owner of " + count_of(table.owners_unknown, with_inode, "sockets: ");
         if (denied > 0 && !scanned && may_look_at_all())
-            table.limits.push_back(sentence + std::to_string(denied) +
-                                   " processes refuse all the same (a security module or another user namespace)");
+            table.limits.push_back(sentence +
+                                   (denied == 1 ? "1 process refuses" : std::to_string(denied) + " processes refuse") +
+                                   " all the same (a security module or another user namespace)");
         else if (denied > 0 && !scanned)
             table.limits.push_back(sentence + "need CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
         else
