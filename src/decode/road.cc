@@ -61,11 +61,14 @@ bool Road::may_wait(Direction direction, EventSink& sink) {
     return false;
 }
 
-void Road::settle(Direction next, EventSink& sink) {
+void Road::settle(Direction fed, EventSink& sink) {
     // Progress on one side can unlock the other: an answered upgrade frees the bytes that waited for it. They are older
-    // than what follows the answer, and so is the end of a side that a new decoder has not heard of: after each step it
-    // is the other side's turn.
-    for (int idle = 0; decoder_ && idle < 2; next = opposite(next)) idle = move(next, sink) ? 0 : idle + 1;
+    // than what follows the answer, and so is the end of a side that a new decoder has not heard of: after each step of
+    // the side that was fed the other one goes as far as it can.
+    do {
+        while (decoder_ && move(opposite(fed), sink)) {
+        }
+    } while (decoder_ && move(fed, sink));
     if (!decoder_) return drop();
     for (Direction direction : {Direction::to_server, Direction::to_client}) {
         if (!may_wait(direction, sink)) return;
@@ -106,7 +109,7 @@ void Road::feed(Direction direction, Bytes bytes, EventSink& sink) {
     if (other.settled() && !side.ended)
         may_wait(direction, sink);
     else
-        settle(opposite(direction), sink);
+        settle(direction, sink);
 }
 
 void Road::gap(Direction direction, std::uint64_t missing, EventSink& sink) {
@@ -124,7 +127,7 @@ void Road::gap(Direction direction, std::uint64_t missing, EventSink& sink) {
     const bool goes_on = decoder_->gap(direction, side.offset, missing, lost, sink);
     side.offset += missing;
     if (!goes_on) return drop();
-    settle(opposite(direction), sink);
+    settle(direction, sink);
 }
 
 void Road::end(Direction direction, EventSink& sink) {

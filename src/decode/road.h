@@ -48,8 +48,9 @@ private:
     bool step(Direction direction, Bytes bytes, std::size_t& taken, EventSink& sink);
     // One step over what is kept of `direction`, or its end. False: there is nothing to be done.
     bool move(Direction direction, EventSink& sink);
-    // Both sides in turn, `next` first, until nothing moves.
-    void settle(Direction next, EventSink& sink);
+    // Until nothing moves: `fed`, whose bytes are the newest, a step at a time, and the other side as far as it can
+    // before the first and after each.
+    void settle(Direction fed, EventSink& sink);
     void keep(Side& side, Bytes rest);
     // False: more bytes wait than the decoder may need. The connection was given up.
     bool may_wait(Direction direction, EventSink& sink);
