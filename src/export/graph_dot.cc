@@ -68,7 +68,7 @@ std::map<std::string, std::string, std::less<>> short_ids(const Graph& graph) {
 void write_graph_dot(Output& out, const Graph& graph) {
     const auto ids = short_ids(graph);
     out.append(
-        "digraph node {\n  rankdir=LR;\n  node [fontname=\"sans-serif\"];\n  edge [fontname=\"sans-serif\", "
+        "digraph hopscope {\n  rankdir=LR;\n  node [fontname=\"sans-serif\"];\n  edge [fontname=\"sans-serif\", "
         "fontsize=10];\n");
     for (const GraphNode& node : graph.nodes) {
         std::string label;
