@@ -125,7 +125,7 @@ TEST(RunPorts, another_machine_s_files_cannot_be_read_with_ebpf) {
 
 TEST(RunGraph, every_format) {
     EXPECT_THAT(hopscope("graph" + on("kubelet-1.26-containerd")).out, HasSubstr("containerd[2685]"));
-    EXPECT_TRUE(hopscope("graph -o dot" + on("kubelet-1.26-containerd")).out.starts_with("digraph node {"));
+    EXPECT_TRUE(hopscope("graph -o dot" + on("kubelet-1.26-containerd")).out.starts_with("digraph hopscope {"));
     EXPECT_TRUE(hopscope("graph -o mermaid" + on("kubelet-1.26-containerd")).out.starts_with("flowchart LR\n"));
     const json graph = json::parse(hopscope("graph -o json" + on("kubelet-1.26-containerd")).out);
     EXPECT_GT(graph.at("nodes").size(), 3U);
