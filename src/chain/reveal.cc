@@ -207,6 +207,19 @@ Result<Reveal> Reveal::parse(std::string_view list) {
     return reveal;
 }
 
+bool Reveal::shows(StreamKind kind) const {
+    switch (kind) {
+        case StreamKind::in: return shows(Secret::in);
+        case StreamKind::out: return shows(Secret::payload) || shows(Secret::out);
+        case StreamKind::err: return shows(Secret::payload) || shows(Secret::err);
+        case StreamKind::data: return shows(Secret::payload) || shows(Secret::data);
+        case StreamKind::unknown: return shows(Secret::payload) && shows(Secret::in);
+        case StreamKind::error:
+        case StreamKind::resize: return false;
+    }
+    return false;
+}
+
 std::string shown_token(const Token& token, const Reveal& reveal, Glyphs glyphs) {
     const std::string& value = token.value.raw();
     return display(reveal.shows(Secret::token) ? value : mask_token(value, glyphs), glyphs);

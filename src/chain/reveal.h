@@ -29,6 +29,9 @@ class Reveal {
 public:
     static Result<Reveal> parse(std::string_view list);  // "token,command"; error SEC-01 names the valid ones
     [[nodiscard]] bool shows(Secret secret) const { return (bits_ & static_cast<std::uint16_t>(secret)) != 0; }
+    // May pieces of such a stream be shown? Typed input needs its own name, because it holds passwords. Error streams
+    // are told as status or error text, resize streams as resizes, never as data.
+    [[nodiscard]] bool shows(StreamKind kind) const;
     void add(Secret secret) { bits_ |= static_cast<std::uint16_t>(secret); }
 
 private:

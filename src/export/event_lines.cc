@@ -9,7 +9,6 @@
 namespace hopscope::exports {
 
 using chain::Place;
-using chain::Secret;
 using chain::Session;
 using chain::Severity;
 using chain::Stream;
@@ -18,20 +17,6 @@ namespace {
 
 constexpr std::size_t kPreviewBytes = 60;
 constexpr std::size_t kSessionWidth = 3, kHopWidth = 9, kEventWidth = 13;
-
-// As in NDJSON: typed input has a name of its own, because it holds passwords.
-bool shows(const chain::Reveal& reveal, StreamKind kind) {
-    switch (kind) {
-        case StreamKind::in: return reveal.shows(Secret::in);
-        case StreamKind::out: return reveal.shows(Secret::payload) || reveal.shows(Secret::out);
-        case StreamKind::err: return reveal.shows(Secret::payload) || reveal.shows(Secret::err);
-        case StreamKind::data: return reveal.shows(Secret::payload) || reveal.shows(Secret::data);
-        case StreamKind::unknown: return reveal.shows(Secret::payload) && reveal.shows(Secret::in);
-        case StreamKind::error:
-        case StreamKind::resize: return false;
-    }
-    return false;
-}
 
 std::string_view letter(Severity severity) {
     switch (severity) {
@@ -194,7 +179,7 @@ void EventLines::stream_data(const Session& session, const Stream& stream, Direc
     sum.bytes += piece.size();
     ++sum.pieces;
     sum.last = place.at;
-    if (sum.text.size() < kPreviewBytes && shows(options_.reveal, stream.kind))
+    if (sum.text.size() < kPreviewBytes && options_.reveal.shows(stream.kind))
         sum.text.append(as_text(piece).substr(0, kPreviewBytes - sum.text.size()));
 }
 

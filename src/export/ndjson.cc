@@ -8,26 +8,10 @@
 namespace hopscope::exports {
 
 using chain::Place;
-using chain::Secret;
 using chain::Session;
 using chain::Stream;
 
 namespace {
-
-// May pieces of this stream be shown? Typed input needs its own name, because it holds passwords. Error streams are
-// told as status or error text, resize streams as resizes, never as data.
-bool shows(const chain::Reveal& reveal, StreamKind kind) {
-    switch (kind) {
-        case StreamKind::in: return reveal.shows(Secret::in);
-        case StreamKind::out: return reveal.shows(Secret::payload) || reveal.shows(Secret::out);
-        case StreamKind::err: return reveal.shows(Secret::payload) || reveal.shows(Secret::err);
-        case StreamKind::data: return reveal.shows(Secret::payload) || reveal.shows(Secret::data);
-        case StreamKind::unknown: return reveal.shows(Secret::payload) && reveal.shows(Secret::in);
-        case StreamKind::error:
-        case StreamKind::resize: return false;
-    }
-    return false;
-}
 
 void stream_members(JsonWriter& json, const Stream& stream) {
     json.number("stream", stream.id);
@@ -206,7 +190,7 @@ void Ndjson::stream_opened(const Session& session, const Stream& stream, const P
 
 void Ndjson::stream_data(const Session& session, const Stream& stream, Direction direction, Bytes piece,
                          const Place& place) {
-    if (!shows(options_.json.reveal, stream.kind) || !wants(place)) return;
+    if (!options_.json.reveal.shows(stream.kind) || !wants(place)) return;
     begin("data", session, place);
     json_.text("direction", direction_name(direction));
     stream_members(json_, stream);

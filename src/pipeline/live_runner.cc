@@ -14,6 +14,7 @@
 #include <system_error>
 #include <vector>
 
+#include "core/descriptor.h"
 #include "core/limits.h"
 #include "pipeline/pipeline.h"
 
@@ -49,24 +50,6 @@ void on_status_signal(int) {
     status_wanted = true;
     wake();
 }
-
-class Descriptor {
-public:
-    explicit Descriptor(int fd = -1) : fd_(fd) {}
-    ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    void reset(int fd) {
-        if (fd_ >= 0) ::close(fd_);
-        fd_ = fd;
-    }
-    [[nodiscard]] int get() const { return fd_; }
-
-private:
-    int fd_;
-};
 
 // Stays until the runner is destroyed, so that a second signal also ends a finish() that takes long.
 class Signals {

@@ -14,25 +14,12 @@
 #include <memory>
 #include <utility>
 
+#include "core/descriptor.h"
+
 namespace hopscope::procmap {
 namespace {
 
 constexpr std::size_t kFirstReadBytes = 4096;  // most files of /proc and most settings fit
-
-class Descriptor {
-public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    [[nodiscard]] int get() const { return fd_; }
-    int release() { return std::exchange(fd_, -1); }
-
-private:
-    int fd_;
-};
 
 Unexpected<Error> cannot(const char* doing, std::string subject, int error) {
     return unexpected(

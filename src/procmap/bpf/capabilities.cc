@@ -24,27 +24,13 @@
 #include <memory>
 #include <string_view>
 
+#include "core/descriptor.h"
 #include "procmap/bpf/capabilities_bpf.h"
 
 namespace hopscope::procmap {
 namespace {
 
 using State = Capability::State;
-
-class Descriptor {
-public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    [[nodiscard]] int get() const { return fd_; }
-    [[nodiscard]] bool ok() const { return fd_ >= 0; }
-
-private:
-    int fd_;
-};
 
 struct CloseDirectory {
     void operator()(DIR* directory) const { ::closedir(directory); }

@@ -7,27 +7,13 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/descriptor.h"
 #include "procmap/bpf/object.h"
 
 namespace hopscope::procmap {
 namespace {
 
 using State = Capability::State;
-
-class Descriptor {
-public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    [[nodiscard]] int get() const { return fd_; }
-    [[nodiscard]] bool ok() const { return fd_ >= 0; }
-
-private:
-    int fd_;
-};
 
 constexpr bpf_insn instruction(unsigned code, unsigned to, unsigned from, int number) {
     return {.code = static_cast<__u8>(code),

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "core/descriptor.h"
 #include "core/limits.h"
 #include "events.h"
 #include "procmap/bpf/convert.h"
@@ -22,20 +23,6 @@ namespace hopscope::procmap {
 namespace {
 
 constexpr const char* kProgram = "scan_sockets";
-
-class Descriptor {
-public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    [[nodiscard]] int get() const { return fd_; }
-
-private:
-    int fd_;
-};
 
 SocketState unix_state(std::uint8_t state) {
     switch (state) {
