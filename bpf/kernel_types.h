@@ -241,6 +241,8 @@ struct tcp_sock {
     __u32 rcv_nxt;
     __u32 snd_una;
     __u32 write_seq;
+    __u64 bytes_sent;  // payload, what was sent again included
+    __u64 bytes_retrans;
 };
 
 struct sockaddr_un {

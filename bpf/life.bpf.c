@@ -63,6 +63,10 @@ static __always_inline void tell(struct sock *sk, __u64 inode, __u8 kind, __u8 o
     event->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
     event->remote_port = from_be16(BPF_CORE_READ(sk, __sk_common.skc_dport));
     addresses_of(sk, BPF_CORE_READ(sk, __sk_common.skc_family), event->local, event->remote);
+    if (new_state == TCP_CLOSE) {
+        struct tcp_sock *tcp = (struct tcp_sock *)sk;
+        event->sent_bytes = BPF_CORE_READ(tcp, bytes_sent) - BPF_CORE_READ(tcp, bytes_retrans);
+    }
     __u64 key = (__u64)sk;
     struct known_owner *known = bpf_map_lookup_elem(&owners, &key);
     // The kernel gives the memory of a closed socket to the next one. By the time of the close the inode may be gone already.

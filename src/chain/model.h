@@ -186,6 +186,8 @@ struct Hop {
     Timestamp start;
     Duration took;
     ByteCounts bytes;
+    std::uint64_t net_namespace = 0;      // inode of the one that a forwarded connection was made in; 0: not told
+    std::optional<std::uint32_t> stream;  // of the session before it: what a forwarded connection carries
     std::vector<Evidence> evidence;
 };
 

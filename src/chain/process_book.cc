@@ -1,9 +1,9 @@
 #include "chain/process_book.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <string_view>
 
+#include "chain/join_words.h"
 #include "core/limits.h"
 
 namespace hopscope::chain {
@@ -54,21 +54,6 @@ bool same_arguments(const std::vector<Untrusted>& seen, const std::vector<Untrus
     if (bytes < kArgumentBytesSeen) return seen == command;
     // Cut: the words but the last must be the same, and the last is the beginning of its word. That is no proof.
     return false;
-}
-
-std::string who(const Process& process) {
-    return (process.comm.empty() ? std::string("pid ") : display(process.comm) + "[") + std::to_string(process.pid) +
-           (process.comm.empty() ? "" : "]");
-}
-
-std::string after(Duration span) {
-    char text[48];
-    std::snprintf(text, sizeof text, "%.1f ms", static_cast<double>(span.ns) / 1e6);
-    return text;
-}
-
-Evidence evidence(Grade grade, std::string says, const char* id) {
-    return {.grade = grade, .says = std::move(says), .frame = 0, .source = {}, .id = id};
 }
 
 // The one that stands nearest to the runtime speaks for the chain.
@@ -213,10 +198,10 @@ void ProcessBook::complete(Chain& chain, std::span<const std::unique_ptr<Session
             if (chain.candidates.size() >= limits::kBookCandidatesMax) break;
             const Process process{.pid = choice.program->id.pid, .comm = choice.program->comm, .exe = {}};
             std::string says = who(process) + " was started in the container " +
-                               after(choice.program->started - session->start) + " after the request, and so were " +
-                               std::to_string(mine.size() - 1) + " others";
+                               milliseconds(choice.program->started - session->start) +
+                               " after the request, and so were " + std::to_string(mine.size() - 1) + " others";
             if (rivals > 0) says += "; " + std::to_string(rivals) + " other sessions could have started it";
-            chain.candidates.push_back(evidence(Grade::inferred, std::move(says), "process"));
+            chain.candidates.push_back(said(Grade::inferred, std::move(says), "process"));
         }
         return;
     }
@@ -229,25 +214,25 @@ void ProcessBook::complete(Chain& chain, std::span<const std::unique_ptr<Session
     hop.to = Process{.pid = program.id.pid, .comm = program.comm, .exe = program.filename};
     hop.start = program.started;
     if (program.ended) hop.took = *program.ended - program.started;
-    hop.evidence.push_back(evidence(Grade::decoded, "its control group is the container's", "cgroup"));
+    hop.evidence.push_back(said(Grade::decoded, "its control group is the container's", "cgroup"));
     if (mine.front().by_arguments)
-        hop.evidence.push_back(evidence(Grade::decoded, "its arguments are the command of the session", "arguments"));
+        hop.evidence.push_back(said(Grade::decoded, "its arguments are the command of the session", "arguments"));
     hop.evidence.push_back(
-        evidence(Grade::seen, "started " + after(program.started - session->start) + " after the request", "start"));
-    hop.evidence.push_back(evidence(
+        said(Grade::seen, "started " + milliseconds(program.started - session->start) + " after the request", "start"));
+    hop.evidence.push_back(said(
         Grade::seen,
         "started by " + who(program.starter) + (program.above ? ", a child of " + who(*program.above) : ""), "parent"));
     if (program.ended) {
         const std::string ended = "ended with " + std::to_string(program.exit_code);
         if (session->exit_code && *session->exit_code == program.exit_code)
-            hop.evidence.push_back(evidence(Grade::decoded, ended + ", as the session says", "exit"));
+            hop.evidence.push_back(said(Grade::decoded, ended + ", as the session says", "exit"));
         else
-            hop.evidence.push_back(evidence(Grade::decoded, ended, "exit"));
+            hop.evidence.push_back(said(Grade::decoded, ended, "exit"));
         if (session->exit_code && *session->exit_code != program.exit_code)
-            chain.contradictions.push_back(evidence(
-                Grade::decoded,
-                who(*hop.to) + " " + ended + ", " + session->id() + " says " + std::to_string(*session->exit_code),
-                "exit"));
+            chain.contradictions.push_back(
+                said(Grade::decoded,
+                     who(*hop.to) + " " + ended + ", " + session->id() + " says " + std::to_string(*session->exit_code),
+                     "exit"));
     }
     chain.hops.push_back(std::move(hop));
 }

@@ -6,6 +6,7 @@ namespace hopscope::cli {
 
 Status LiveKernel::open(const LiveKernelOptions& options) {
     missing_.clear();
+    know_processes();
     if (!options.unix_payload) missing_.emplace_back("CRI calls: not captured, --unix-payload off");
     if (!options.ebpf) {
         if (options.unix_payload) missing_.emplace_back("CRI calls: not captured, --ebpf off");
@@ -26,7 +27,6 @@ Status LiveKernel::open(const LiveKernelOptions& options) {
         watcher_ = std::move(*watcher);
     else
         missing_.push_back("processes in containers: no eBPF, " + watcher.error().why);
-    for (const Process& process : owners_.table().processes) book_.know(process);
     return Done{};
 }
 
@@ -57,13 +57,20 @@ Status LiveKernel::add_to(pipeline::LiveRunner& runner, pipeline::Pipeline& pipe
 
 Status LiveKernel::follow(pipeline::Pipeline& pipeline, Timestamp now) {
     drain_processes();
-    for (const Process& process : owners_.table().processes) book_.know(process);  // of those that only forked
+    know_processes();  // of those that only forked, too
     return tap_ ? tap_->follow(owners_.table(), pipeline, now) : Status(Done{});
 }
 
 void LiveKernel::finish(pipeline::Pipeline& pipeline) {
     drain_processes();
     if (tap_) tap_->flush(pipeline);
+}
+
+void LiveKernel::know_processes() {
+    for (const Process& process : owners_.table().processes) {
+        book_.know(process);
+        forwards_.know(process);
+    }
 }
 
 void LiveKernel::drain_processes() {
@@ -82,6 +89,7 @@ void LiveKernel::name(std::optional<chain::Process>& process) const {
 void LiveKernel::complete(chain::Chain& chain, const chain::Model& model) {
     drain_processes();
     book_.complete(chain, model.sessions);
+    forwards_.complete(chain, model.sessions);
     for (chain::Hop& hop : chain.hops) {
         name(hop.from);
         name(hop.to);

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "chain/joins_forward.h"
 #include "chain/process_book.h"
 #include "cli/live_owners.h"
 #include "cli/live_tap.h"
@@ -38,11 +39,14 @@ public:
     void catch_up(pipeline::Pipeline& pipeline) {
         if (tap_) tap_->catch_up(pipeline);
     }
+    // What the owners were told of connections.
+    void on(const SocketLife& life) { forwards_.on(life); }
     // The owners have read their table again.
     Status follow(pipeline::Pipeline& pipeline, Timestamp now);
     // The run is over: what waits is told.
     void finish(pipeline::Pipeline& pipeline);
-    // Before a chain is told: the process that was started, and names of processes that are known by number only.
+    // Before a chain is told: the process that was started, the connections that were made for a port-forward, and
+    // names of processes that are known by number only.
     void complete(chain::Chain& chain, const chain::Model& model);
 
     // Records that were lost since the last call, for want of room.
@@ -50,6 +54,7 @@ public:
     [[nodiscard]] std::vector<std::string> missing() const { return missing_; }
 
 private:
+    void know_processes();
     void drain_processes();
     void name(std::optional<chain::Process>& process) const;
 
@@ -57,6 +62,7 @@ private:
     std::unique_ptr<LiveTap> tap_;
     std::unique_ptr<procmap::ProcessWatcher> watcher_;
     chain::ProcessBook book_;
+    chain::ForwardBook forwards_;
     std::vector<std::string> missing_;
     std::uint64_t told_lost_ = 0;
 };

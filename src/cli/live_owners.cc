@@ -60,7 +60,8 @@ void LiveOwners::start(bool all_net_namespaces) {
     if (auto node = survey.take()) containers_ = std::move(node->containers);
 }
 
-Status LiveOwners::watch() {
+Status LiveOwners::watch(Also also) {
+    also_ = std::move(also);
     auto opened = procmap::SocketWatcher::open();
     if (!opened) return unexpected(opened.error());
     watcher_ = std::move(*opened);
@@ -80,6 +81,7 @@ std::optional<chain::Process> LiveOwners::process(const ProcessId& id, const Unt
 }
 
 void LiveOwners::on(const SocketLife& life) {
+    if (also_) also_(life);
     if (net_namespace_ != 0 && life.net_namespace != net_namespace_) return;
     const Pair pair{life.client, life.server};
     if (life.kind == SocketLife::Kind::closed && over_.size() < limits::kLiveLivesMax)

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -31,8 +32,10 @@ public:
     // Reads table and names for the first time. `all_net_namespaces`: connections of other network namespaces are
     // looked at, too.
     void start(bool all_net_namespaces);
-    // From now on the kernel tells who opens a connection (eBPF); BPF-… where it cannot.
-    Status watch();
+    // From now on the kernel tells who opens a connection (eBPF); BPF-… where it cannot. `also`, if given, is told of
+    // every connection and listener, those of other network namespaces included.
+    using Also = std::function<void(const SocketLife&)>;
+    Status watch(Also also = {});
     [[nodiscard]] int watch_fd() const { return watcher_ ? watcher_->fd() : -1; }
     // Takes what the kernel has told; names the ends of sessions that waited for it.
     void take_signs(chain::Builder& builder);
@@ -92,6 +95,7 @@ private:
     procmap::HostRoot root_;
     std::unique_ptr<procmap::SocketWatcher> watcher_;
     procmap::SocketLifeBook lives_book_;
+    Also also_;
     std::map<Pair, chain::Ends> lives_;  // what the kernel told, of the last limits::kLiveLivesMax connections
     std::deque<Pair> lives_order_;
     struct Over {

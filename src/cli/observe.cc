@@ -98,7 +98,7 @@ Status Observation::open() {
     if (const Status read = add_tls_key_files(options_.tls_key_files, keys_); !read) return read;
     owners_.start(!options_.sources.net_namespaces.empty());
     if (options_.ebpf != "off") {
-        const Status watched = owners_.watch();
+        const Status watched = owners_.watch([this](const SocketLife& life) { kernel_.on(life); });
         if (!watched && options_.ebpf == "require") return watched;
         if (!watched) without_ebpf_ = watched.error().why;
     }

@@ -224,5 +224,11 @@ inline constexpr std::size_t kBookParentsMax = 16'384;  // processes whose child
 inline constexpr std::size_t kBookStartsMax =
     4;  // programs that one process became and that are compared with a command
 inline constexpr std::size_t kBookCandidatesMax = 8;  // shown of one session
+inline constexpr std::size_t kForwardDialsMax =
+    8192;  // connections of runtimes that are remembered, 400 bytes each; 100 a second for 80 s
+inline constexpr std::size_t kForwardRuntimesMax = 1024;      // processes; a node has a handful
+inline constexpr std::size_t kForwardContainersMax = 16'384;  // whose network is known, and as many processes in them
+inline constexpr std::size_t kForwardStreamsMax = 2048;       // weighed for one chain
+inline constexpr std::size_t kForwardHopsMax = 256;           // connections shown of one port-forward
 
 }  // namespace hopscope::limits

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,8 @@ struct SocketLife {
     std::uint64_t client_inode = 0, server_inode = 0;
     ProcessId client_owner, server_owner;  // pid 0: unknown
     Untrusted client_comm, server_comm;
-    Duration lived;  // closed: since opened
+    Duration lived;                                                     // closed: since opened
+    std::optional<std::uint64_t> client_sent_bytes, server_sent_bytes;  // closed: payload, by the kernel's own count
 };
 
 // A program was started or a process ended (raw_tp sched_process_exec, sched_process_exit).

@@ -112,6 +112,8 @@ void hop_object(JsonWriter& json, const Hop& hop, Timestamp chain_start) {
     if (hop.start.ns != 0 && chain_start.ns != 0) json.seconds("start_s", hop.start - chain_start);
     if (hop.took.ns != 0) json.seconds("took_s", hop.took);
     bytes_member(json, hop.bytes);
+    json.number_if("netns", hop.net_namespace);
+    if (hop.stream) json.number("stream", *hop.stream);
     evidence_array(json, "evidence", hop.evidence);
     json.end_object();
 }

@@ -169,6 +169,8 @@ constexpr Property kHop[] = {
     {"start_s", "number", "since the start of the chain"},
     {"took_s", "number", "until the answer"},
     {"bytes", "ref bytes!", ""},
+    {"netns", "integer", "inode of the network namespace that a forwarded connection was made in"},
+    {"stream", "integer", "of the session before it: what a forwarded connection carries"},
     {"evidence", "[]ref evidence", ""},
 };
 constexpr Property kAttempt[] = {

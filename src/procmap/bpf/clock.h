@@ -17,13 +17,27 @@ inline std::int64_t clock_ns(clockid_t clock) {
 // Taken anew for each drain, so that a step of the wall clock shows in what is told after it.
 class BootClock {
 public:
-    BootClock() : offset_ns_(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME)) {}
+    // Both clocks are read at the same moment as nearly as can be: who is put to sleep between two readings tries
+    // again.
+    BootClock() {
+        std::int64_t nearest_ns = INT64_MAX;
+        for (int tries = 0; tries < kTriesMax && nearest_ns > kNearNs; ++tries) {
+            const std::int64_t before = clock_ns(CLOCK_BOOTTIME), wall = clock_ns(CLOCK_REALTIME),
+                               after = clock_ns(CLOCK_BOOTTIME);
+            if (after - before >= nearest_ns) continue;
+            nearest_ns = after - before;
+            offset_ns_ = wall - before - nearest_ns / 2;
+        }
+    }
     [[nodiscard]] Timestamp wall(std::uint64_t boot_ns) const {
         return {static_cast<std::int64_t>(boot_ns) + offset_ns_};
     }
 
 private:
-    std::int64_t offset_ns_;
+    static constexpr int kTriesMax = 4;
+    static constexpr std::int64_t kNearNs = 20'000;
+
+    std::int64_t offset_ns_ = 0;
 };
 
 }  // namespace hopscope::procmap

@@ -148,6 +148,7 @@ void SocketLifeBook::on_close(const SocketSign& sign) {
     learn(connection, place.id, place.side, sign);
     if (connection.end[place.side].closed) return;
     connection.end[place.side].closed = true;
+    connection.end[place.side].sent_bytes = sign.sent_bytes;
     connection.last = std::max(connection.last, sign.at);
     tell_if_complete(place.id);
 }
@@ -297,6 +298,8 @@ SocketLife SocketLifeBook::describe(const Connection& connection, SocketLife::Ki
     life.server_owner = server.owner;
     life.client_comm = client.comm;
     life.server_comm = server.comm;
+    life.client_sent_bytes = client.sent_bytes;
+    life.server_sent_bytes = server.sent_bytes;
     return life;
 }
 

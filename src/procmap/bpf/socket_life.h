@@ -20,6 +20,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -38,7 +39,8 @@ struct SocketSign {
     std::uint64_t net_namespace = 0;
     Endpoint local, remote;  // port 0 where the kernel has forgotten it
     SocketState old_state{}, new_state{};
-    ProcessId owner;  // pid 0: unknown
+    std::uint64_t sent_bytes = 0;  // payload; only where new_state is `close`
+    ProcessId owner;               // pid 0: unknown
     Untrusted comm;
 };
 
@@ -72,6 +74,7 @@ private:
     struct End {
         bool seen = false, closed = false, owner_inferred = false;
         std::uint64_t socket = 0, inode = 0, net_namespace = 0;
+        std::optional<std::uint64_t> sent_bytes;
         ProcessId owner;
         Untrusted comm;
     };

@@ -26,6 +26,7 @@ SocketSign sign_of(const hs_life_event& raw, const BootClock& clock) {
     sign.remote = endpoint_of(raw.remote, raw.remote_port);
     sign.old_state = tcp_state(raw.old_state);
     sign.new_state = tcp_state(raw.new_state);
+    sign.sent_bytes = raw.sent_bytes;
     sign.owner = {.pid = raw.owner.pid, .start_ticks = start_ticks(raw.owner.start_boot_ns)};
     sign.comm = Untrusted(field_text(raw.owner.comm, sizeof raw.owner.comm));
     return sign;
