@@ -29,26 +29,29 @@ std::uint64_t socket_inode(std::string_view target) {
     return inode;
 }
 
-}  // namespace
+// One descriptor: a socket is appended. errno of the link; 0: it was read.
+int take_descriptor(int directory, const char* name, std::vector<HeldSocket>& out) {
+    std::array<char, 32> target;  // a longer one is no socket
+    const ssize_t size = ::readlinkat(directory, name, target.data(), target.size());
+    if (size < 0) return errno;
+    const std::uint64_t inode = socket_inode({target.data(), static_cast<std::size_t>(size)});
+    if (inode == 0) return 0;
+    std::uint32_t fd = 0;
+    std::from_chars(name, name + std::strlen(name), fd);
+    out.push_back({inode, fd});
+    return 0;
+}
 
-Walk walk_descriptors(int proc, std::uint32_t pid, std::vector<HeldSocket>& out, std::uint64_t& count) {
-    out.clear();
-    const int directory = ::openat(proc, ProcPath(pid, "fd").text(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0) {
-        const bool denied = errno == EACCES || errno == EPERM;
-        count = count_descriptors(proc, pid);
-        return denied ? Walk::denied : Walk::gone;
-    }
-    struct stat status {};
-    count = ::fstat(directory, &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
-    Walk walk = Walk::whole;
+bool is_refused(int error) { return error == EACCES || error == EPERM; }
+
+Walk take_descriptors(int directory, std::uint64_t count, std::vector<HeldSocket>& out) {
     std::size_t looked_at = 0;
     // getdents64 itself: readdir(3) would allocate 32 KiB for each process.
     alignas(dirent64) std::array<char, 32 * 1024> entries;
-    while (walk == Walk::whole && looked_at < limits::kDescriptorsPerProcessMax) {
+    while (looked_at < limits::kDescriptorsPerProcessMax) {
         const long got = ::syscall(SYS_getdents64, directory, entries.data(), entries.size());
-        if (got < 0) walk = errno == EACCES || errno == EPERM ? Walk::denied : Walk::gone;
-        if (got <= 0) break;
+        if (got < 0) return is_refused(errno) ? Walk::denied : Walk::gone;
+        if (got == 0) break;
         for (long at = 0; at < got;) {
             const char* entry = entries.data() + at;
             std::uint16_t length;
@@ -57,27 +60,41 @@ Walk walk_descriptors(int proc, std::uint32_t pid, std::vector<HeldSocket>& out,
             const char* name = entry + offsetof(dirent64, d_name);
             if (name[0] < '0' || name[0] > '9') continue;
             ++looked_at;
-            std::array<char, 32> target;  // a longer one is no socket
-            const ssize_t size = ::readlinkat(directory, name, target.data(), target.size());
-            if (size < 0 && (errno == EACCES || errno == EPERM)) walk = Walk::denied;
-            if (size <= 0) continue;
-            const std::uint64_t inode = socket_inode({target.data(), static_cast<std::size_t>(size)});
-            if (inode == 0) continue;
-            std::uint32_t fd = 0;
-            std::from_chars(name, name + std::strlen(name), fd);
-            out.push_back({inode, fd});
+            if (is_refused(take_descriptor(directory, name, out))) return Walk::denied;
         }
         // All that were counted: the call that would say so again is spared. One opened meanwhile changes the count.
         if (count != 0 && looked_at == count) break;
     }
-    ::close(directory);
+    return Walk::whole;
+}
+
+DescriptorDirectory told(const struct stat& status) {
+    return {.inode = status.st_ino,
+            .changed_ns = std::int64_t{status.st_ctim.tv_sec} * 1'000'000'000 + status.st_ctim.tv_nsec,
+            .owner = status.st_uid,
+            .open = static_cast<std::uint64_t>(status.st_size)};
+}
+
+}  // namespace
+
+Walk walk_descriptors(int proc, std::uint32_t pid, std::vector<HeldSocket>& out, DescriptorDirectory& directory) {
+    out.clear();
+    const int opened = ::openat(proc, ProcPath(pid, "fd").text(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (opened < 0) {
+        const bool denied = is_refused(errno);
+        directory = look_at_descriptors(proc, pid);
+        return denied ? Walk::denied : Walk::gone;
+    }
+    struct stat status {};
+    directory = ::fstat(opened, &status) == 0 ? told(status) : DescriptorDirectory();
+    const Walk walk = take_descriptors(opened, directory.open, out);
+    ::close(opened);
     return walk;
 }
 
-std::uint64_t count_descriptors(int proc, std::uint32_t pid) {
+DescriptorDirectory look_at_descriptors(int proc, std::uint32_t pid) {
     struct stat status {};
-    if (::fstatat(proc, ProcPath(pid, "fd").text(), &status, 0) != 0) return 0;
-    return static_cast<std::uint64_t>(status.st_size);
+    return ::fstatat(proc, ProcPath(pid, "fd").text(), &status, 0) == 0 ? told(status) : DescriptorDirectory();
 }
 
 }  // namespace hopscope::procmap

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "core/limits.h"
@@ -59,6 +60,7 @@ Status ProcessBook::refresh(bool everything) {
     cut_ = pids.size() > limits::kProcessesMax;
     if (cut_) pids.resize(limits::kProcessesMax);
     ++round_;
+    homes_.clear();
     young_since_ticks_ = ticks_ago(kYoungSeconds);
     std::vector<KnownProcess> now;
     now.reserve(pids.size());
@@ -77,11 +79,21 @@ void ProcessBook::ask_namespace(ProcessFacts& facts) {
     facts.process.net_namespace = read_namespace(proc_, facts.process.id.pid, "ns/net", &facts.namespace_denied);
 }
 
+bool ProcessBook::is_settled(const KnownProcess& known) const {
+    const ProcessFacts& facts = known.facts;
+    if (facts.is_kernel_thread || facts.namespace_asked) return true;
+    return facts.process.net_namespace != 0 && known.walked_round != round_;  // the same sockets as before
+}
+
+bool ProcessBook::has_unsettled_namespaces() const {
+    return !std::all_of(processes_.begin(), processes_.end(),
+                        [this](const KnownProcess& known) { return is_settled(known); });
+}
+
 void ProcessBook::settle_namespaces(std::uint64_t own, const std::vector<std::uint64_t>& own_inodes) {
     for (KnownProcess& known : processes_) {
         ProcessFacts& facts = known.facts;
-        if (facts.is_kernel_thread || facts.namespace_asked) continue;
-        if (facts.process.net_namespace != 0 && known.walked_round != round_) continue;  // the same sockets as before
+        if (is_settled(known)) continue;
         const bool all_ours =
             !known.held.empty() && std::all_of(known.held.begin(), known.held.end(), [&](const HeldSocket& socket) {
                 return std::binary_search(own_inodes.begin(), own_inodes.end(), socket.inode);
@@ -93,8 +105,32 @@ void ProcessBook::settle_namespaces(std::uint64_t own, const std::vector<std::ui
     }
 }
 
-bool ProcessBook::read_facts(std::uint32_t pid, ProcessFacts& out) {
-    if (!read_process(proc_, pid, !root_->is_live(), out)) return false;
+void ProcessBook::take_home(ProcessFacts& facts) {
+    Process& process = facts.process;
+    // The first process takes in the orphans of everybody.
+    const bool has_siblings = process.parent_pid > 1 && facts.session != 0 && !process.exe.empty() && root_->is_live();
+    if (!has_siblings) return read_container(proc_, facts);
+    const auto [place, is_first] =
+        homes_.try_emplace({process.parent_pid, facts.session, process.exe.raw()});  // raw-ok: compared only
+    Home& home = place->second;
+    if (is_first) {
+        read_container(proc_, facts);
+        if (process.cgroup.empty()) {
+            homes_.erase(place);  // it has ended: the next one is asked
+            return;
+        }
+        home = {process.cgroup, process.container_id, process.pod_uid, facts.is_monitor};
+        return;
+    }
+    process.cgroup = home.cgroup;
+    process.container_id = home.container_id;
+    process.pod_uid = home.pod_uid;
+    facts.is_monitor = home.is_monitor;
+}
+
+bool ProcessBook::read_facts(std::uint32_t pid, std::uint32_t owner, ProcessFacts& out) {
+    if (!read_process(proc_, pid, root_->is_live() ? std::optional(owner) : std::nullopt, out)) return false;
+    if (!out.is_kernel_thread) take_home(out);
     if (!out.is_kernel_thread && !programs_.is_dull(out)) read_arguments(proc_, out);
     programs_.judge(out);
     if (out.process.role == ProcessRole::unknown && out.process.role_doubt.empty() && root_->is_live()) return true;
@@ -103,32 +139,39 @@ bool ProcessBook::read_facts(std::uint32_t pid, ProcessFacts& out) {
     return true;
 }
 
+// A process with sockets whose directory of descriptors is as it was: nothing else of it is asked.
+bool ProcessBook::keep_unchanged(KnownProcess& before, std::vector<KnownProcess>& out) {
+    if (before.held.empty() || before.facts.process.id.start_ticks >= young_since_ticks_) return false;
+    if (!(look_at_descriptors(proc_, before.facts.process.id.pid) == before.descriptors)) return false;
+    before.descriptors_open = before.descriptors.open;
+    out.push_back(std::move(before));
+    return true;
+}
+
 void ProcessBook::take_pid(std::uint32_t pid, KnownProcess* before, bool everything, std::vector<KnownProcess>& out) {
+    if (before != nullptr && !everything && keep_unchanged(*before, out)) return;
     struct stat status {};
     if (::fstatat(proc_, ProcPath(pid, "").text(), &status, 0) != 0) return;  // gone
     const std::int64_t changed_ns = std::int64_t{status.st_ctim.tv_sec} * 1'000'000'000 + status.st_ctim.tv_nsec;
     const bool same =
         before != nullptr && before->directory_inode == status.st_ino && before->directory_changed_ns == changed_ns;
-    if (same && !everything && before->facts.process.uid == status.st_uid &&
+    if (same && !everything && before->held.empty() && before->facts.process.uid == status.st_uid &&
         before->facts.process.id.start_ticks < young_since_ticks_) {
-        KnownProcess& kept = out.emplace_back(std::move(*before));
-        if (kept.facts.is_kernel_thread || kept.held.empty()) return;
-        kept.descriptors_now = count_descriptors(proc_, pid);
-        if (kept.descriptors_now == kept.descriptors) return;
-        ProcessFacts fresh;
-        if (read_facts(pid, fresh)) kept.facts = std::move(fresh);
+        out.push_back(std::move(*before));
         return;
     }
     KnownProcess next;
-    if (!read_facts(pid, next.facts)) return;
+    if (!read_facts(pid, status.st_uid, next.facts)) return;
     next.directory_inode = status.st_ino;
     next.directory_changed_ns = changed_ns;
     if (before != nullptr && before->facts.process.id == next.facts.process.id) {
         next.held = std::move(before->held);
         next.walk = before->walk;
         next.walked_round = before->walked_round;
-        next.descriptors = before->descriptors;
-        next.descriptors_now = count_descriptors(proc_, pid);
+        const DescriptorDirectory now = look_at_descriptors(proc_, pid);
+        next.descriptors = now;  // the number is that of the walk, for walk() to compare
+        next.descriptors.open = before->descriptors.open;
+        next.descriptors_open = now.open;
     }
     out.push_back(std::move(next));
 }
@@ -136,17 +179,17 @@ void ProcessBook::take_pid(std::uint32_t pid, KnownProcess* before, bool everyth
 void ProcessBook::recount() {
     for (KnownProcess& process : processes_)
         if (!process.facts.is_kernel_thread && process.held.empty() && process.walked_round != round_)
-            process.descriptors_now = count_descriptors(proc_, process.facts.process.id.pid);
+            process.descriptors_open = look_at_descriptors(proc_, process.facts.process.id.pid).open;
 }
 
 void ProcessBook::walk(bool everything) {
     for (KnownProcess& process : processes_) {
         if (process.facts.is_kernel_thread || process.walked_round == round_) continue;
-        const bool changed = process.walk == Walk::none || process.descriptors_now != process.descriptors;
+        const bool changed = process.walk == Walk::none || process.descriptors_open != process.descriptors.open;
         if (!everything && !changed) continue;
         const std::uint32_t pid = process.facts.process.id.pid;
         process.walk = walk_descriptors(proc_, pid, process.held, process.descriptors);
-        process.descriptors_now = process.descriptors;
+        process.descriptors_open = process.descriptors.open;
         process.walked_round = round_;
     }
 }

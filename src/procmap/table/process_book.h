@@ -1,11 +1,15 @@
 // The processes of the node, kept from one look to the next.
 //
-// A process is the same as before when the kernel shows the same inode for /proc/PID (it is bound to that very process,
-// not to its number). What may change during its life (arguments and name by exec, cgroup) is read again for processes
-// that are young or whose number of open descriptors changed, and for all when refresh() is told so.
+// A process is the same as before when the kernel shows the same inode for /proc/PID, or for /proc/PID/fd (they are
+// bound to that very process, not to its number). What may change during its life (arguments and name by exec, cgroup)
+// is read again for processes that are young or whose number of open descriptors changed, and for all when refresh() is
+// told so.
 #pragma once
 
+#include <compare>
 #include <cstdint>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "core/result.h"
@@ -19,9 +23,9 @@ struct KnownProcess {
     ProcessFacts facts;
     std::uint64_t directory_inode = 0;
     std::int64_t directory_changed_ns = 0;
-    std::uint64_t descriptors = 0;      // open at the last walk; 0: the kernel does not tell
-    std::uint64_t descriptors_now = 0;  // at this look, where it was asked
-    std::uint64_t walked_round = 0;     // the look at which `held` was read
+    DescriptorDirectory descriptors;     // at the last walk
+    std::uint64_t descriptors_open = 0;  // at this look, where it was asked
+    std::uint64_t walked_round = 0;      // the look at which `held` was read
     Walk walk = Walk::none;
     std::vector<HeldSocket> held;
 };
@@ -41,6 +45,7 @@ public:
     // files by half. Wrong of one that went elsewhere and holds no socket there. Processes of containers and of the
     // node's parts are always asked.
     void settle_namespaces(std::uint64_t own, const std::vector<std::uint64_t>& own_inodes);
+    [[nodiscard]] bool has_unsettled_namespaces() const;  // else settle_namespaces() does nothing
     // Asks the number of descriptors of processes without sockets too: somewhere a socket was opened.
     void recount();
 
@@ -49,8 +54,22 @@ public:
     [[nodiscard]] bool is_cut() const { return cut_; }  // there were more than limits::kProcessesMax
 
 private:
+    // What siblings share: whoever moves a process to another container begins a session for it.
+    struct Family {
+        std::uint32_t parent = 0, session = 0;
+        std::string exe;
+        auto operator<=>(const Family&) const = default;
+    };
+    struct Home {
+        Untrusted cgroup, container_id, pod_uid;
+        bool is_monitor = false;
+    };
+
+    [[nodiscard]] bool is_settled(const KnownProcess& known) const;
     void ask_namespace(ProcessFacts& facts);
-    bool read_facts(std::uint32_t pid, ProcessFacts& out);
+    void take_home(ProcessFacts& facts);
+    bool read_facts(std::uint32_t pid, std::uint32_t owner, ProcessFacts& out);
+    bool keep_unchanged(KnownProcess& before, std::vector<KnownProcess>& out);
     void take_pid(std::uint32_t pid, KnownProcess* before, bool everything, std::vector<KnownProcess>& out);
 
     const HostRoot* root_;
@@ -60,6 +79,7 @@ private:
     std::uint64_t round_ = 0;
     std::uint64_t young_since_ticks_ = 0;
     std::vector<KnownProcess> processes_;
+    std::map<Family, Home> homes_;  // of this look
 };
 
 }  // namespace hopscope::procmap

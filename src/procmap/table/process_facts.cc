@@ -1,7 +1,6 @@
 #include "procmap/table/process_facts.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,7 +18,8 @@ namespace hopscope::procmap {
 namespace {
 
 constexpr std::uint64_t kKernelThreadFlag = 0x00200000;  // PF_KTHREAD, include/linux/sched.h
-constexpr std::size_t kStatFieldStart = 22, kStatFieldFlags = 9, kStatFieldParent = 4;  // proc(5)
+constexpr std::size_t kStatFieldStart = 22, kStatFieldFlags = 9, kStatFieldSession = 6,
+                      kStatFieldParent = 4;  // proc(5)
 
 // Up to out.size() bytes; -1 and errno. O_NONBLOCK: in a foreign tree the name may be a FIFO.
 template <std::size_t N>
@@ -74,22 +74,24 @@ bool parse_stat(std::string_view line, ProcessFacts& out) {
     std::uint32_t pid = 0;
     std::from_chars(line.data(), line.data() + open, pid);
     if (pid == 0) return false;
-    std::uint64_t start = 0, flags = 0, parent = 0;
+    std::uint64_t start = 0, flags = 0, session = 0, parent = 0;
     std::size_t at = close + 1;
     for (std::size_t field = 3; field <= kStatFieldStart; ++field) {
         at = line.find_first_not_of(' ', at);
         if (at == std::string_view::npos) return false;
         const std::size_t end = std::min(line.find(' ', at), line.size());
-        std::uint64_t* wanted = field == kStatFieldParent  ? &parent
-                                : field == kStatFieldFlags ? &flags
-                                : field == kStatFieldStart ? &start
-                                                           : nullptr;
+        std::uint64_t* wanted = field == kStatFieldParent    ? &parent
+                                : field == kStatFieldSession ? &session
+                                : field == kStatFieldFlags   ? &flags
+                                : field == kStatFieldStart   ? &start
+                                                             : nullptr;
         if (wanted != nullptr && std::from_chars(line.data() + at, line.data() + end, *wanted).ec != std::errc{})
             return false;
         at = end;
     }
     out.process.id = {pid, start};
     out.process.parent_pid = static_cast<std::uint32_t>(parent);
+    out.session = static_cast<std::uint32_t>(session);
     out.process.comm = Untrusted(line.substr(open + 1, close - open - 1));
     out.is_kernel_thread = (flags & kKernelThreadFlag) != 0;
     return true;
@@ -107,20 +109,18 @@ std::uint64_t read_namespace(int proc, std::uint32_t pid, std::string_view file,
     return inode;
 }
 
-bool read_process(int proc, std::uint32_t pid, bool owner_from_status, ProcessFacts& out) {
+bool read_process(int proc, std::uint32_t pid, std::optional<std::uint32_t> owner, ProcessFacts& out) {
     out = {};
     std::array<char, 4096> small;
     ssize_t got = read_small(proc, pid, "stat", small);
     if (got <= 0 || !parse_stat({small.data(), static_cast<std::size_t>(got)}, out)) return false;
     Process& process = out.process;
     process.id.pid = pid;
-    if (owner_from_status) {
+    if (owner) {
+        process.uid = *owner;
+    } else {
         got = read_small(proc, pid, "status", small);
         if (got > 0) process.uid = effective_user({small.data(), static_cast<std::size_t>(got)});
-    } else {
-        struct stat status {};
-        if (::fstatat(proc, ProcPath(pid, "").text(), &status, 0) != 0) return false;
-        process.uid = status.st_uid;
     }
     if (out.is_kernel_thread) return true;  // no executable, no arguments, no descriptors
 
@@ -128,18 +128,20 @@ bool read_process(int proc, std::uint32_t pid, bool owner_from_status, ProcessFa
     got = ::readlinkat(proc, ProcPath(pid, "exe").text(), link.data(), link.size());
     if (got > 0) process.exe = Untrusted({link.data(), static_cast<std::size_t>(got)});
     out.exe_denied = got < 0 && is_denied(errno);
-
-    std::array<char, limits::kCgroupFileBytesMax> lines;
-    got = read_small(proc, pid, "cgroup", lines);
-    if (got > 0) {
-        const std::string_view path = telling_cgroup({lines.data(), static_cast<std::size_t>(got)});
-        process.cgroup = Untrusted(path);
-        CgroupNames names = names_of_cgroup(path);
-        process.container_id = Untrusted(names.container_id);
-        process.pod_uid = Untrusted(names.pod_uid);
-        out.is_monitor = names.is_monitor;
-    }
     return true;
+}
+
+void read_container(int proc, ProcessFacts& facts) {
+    Process& process = facts.process;
+    std::array<char, limits::kCgroupFileBytesMax> lines;
+    const ssize_t got = read_small(proc, process.id.pid, "cgroup", lines);
+    if (got <= 0) return;
+    const std::string_view path = telling_cgroup({lines.data(), static_cast<std::size_t>(got)});
+    process.cgroup = Untrusted(path);
+    CgroupNames names = names_of_cgroup(path);
+    process.container_id = Untrusted(names.container_id);
+    process.pod_uid = Untrusted(names.pod_uid);
+    facts.is_monitor = names.is_monitor;
 }
 
 void read_arguments(int proc, ProcessFacts& facts) {

@@ -1,7 +1,8 @@
-// What /proc/PID tells of one process: stat, owner, executable, control group; its arguments and namespaces apart.
+// What /proc/PID tells of one process: stat, owner, executable; its control group, arguments and namespaces apart.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "core/process.h"
@@ -9,17 +10,20 @@
 namespace hopscope::procmap {
 
 struct ProcessFacts {
-    Process process;  // without arguments, role and namespaces
+    Process process;            // without container, arguments, role and namespaces
+    std::uint32_t session = 0;  // of its terminal: the pid of the process that began it
     bool is_kernel_thread = false;
     bool is_monitor = false;                                 // its cgroup is that of conmon
     bool exe_denied = false;                                 // the executable may not be looked at
     bool namespace_asked = false, namespace_denied = false;  // of the network
 };
 
-// False: it is gone. `proc` is a descriptor of the /proc directory. `owner_from_status`: the owner of the directory
-// means nothing (a fake tree); else it is the effective user of the process, at a tenth of the price of its status
-// file.
-bool read_process(int proc, std::uint32_t pid, bool owner_from_status, ProcessFacts& out);
+// False: it is gone. `proc` is a descriptor of the /proc directory. `owner` is that of /proc/PID, which on a live node
+// is the effective user of the process at a tenth of the price of its status file; nullopt (a fake tree): that file is
+// read.
+bool read_process(int proc, std::uint32_t pid, std::optional<std::uint32_t> owner, ProcessFacts& out);
+// Container, pod and control group.
+void read_container(int proc, ProcessFacts& facts);
 // Its arguments: apart, because the kernel has to look into the process' memory for them and few are asked for.
 void read_arguments(int proc, ProcessFacts& facts);
 

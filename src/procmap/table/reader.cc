@@ -43,9 +43,15 @@ std::string count_of(std::uint64_t part, std::uint64_t all, const char* what) {
     return std::to_string(part) + " of " + std::to_string(all) + " " + what;
 }
 
-std::vector<Held>::const_iterator first_of(const std::vector<Held>& held, std::uint64_t inode) {
-    return std::lower_bound(held.begin(), held.end(), inode,
-                            [](const Held& one, std::uint64_t wanted) { return one.inode < wanted; });
+// `held`: sorted.
+void give_owners(const std::vector<Held>& held, std::vector<Socket>& sockets) {
+    for (Socket& socket : sockets) {
+        socket.owners.clear();
+        if (socket.inode == 0) continue;
+        auto at = std::lower_bound(held.begin(), held.end(), socket.inode,
+                                   [](const Held& one, std::uint64_t wanted) { return one.inode < wanted; });
+        for (; at != held.end() && at->inode == socket.inode; ++at) socket.owners.push_back(at->owner);
+    }
 }
 
 // What the scanner knows of a socket and the kernel's other answer does not.
@@ -80,18 +86,20 @@ struct TableReader::State {
     std::unordered_set<std::uint64_t> ownerless;
 
     Result<SocketTable> read();
-    // Of this read: namespaces whose sockets were asked for, and the inodes of our own.
+    // Of this read: namespaces whose sockets were asked for; how many sockets are of our own (they come first), and
+    // their inodes, sorted, once they are needed.
     std::set<std::uint64_t> entered;
+    std::size_t own_sockets = 0;
     std::vector<std::uint64_t> own_inodes;
     std::uint64_t own = 0;
 
     void read_own(NamespaceSockets& out);
     void read_others(NamespaceSockets& out);
     void read_foreign_root(NamespaceSockets& out);
-    std::vector<Held> read_all(bool everything, NamespaceSockets& out);
+    void read_all(bool everything, NamespaceSockets& out);
     std::map<std::uint64_t, NetNamespace> namespaces_of_processes(std::uint64_t& unknown);
-    bool misses_owner(const std::vector<Socket>& sockets, const std::vector<Held>& held) const;
-    void remember_ownerless(const std::vector<Socket>& sockets, const std::vector<Held>& held);
+    bool misses_owner(const std::vector<Socket>& sockets) const;
+    void remember_ownerless(const std::vector<Socket>& sockets);
     std::vector<Held> held_by_all();
     std::vector<Held> owners_by_scan(std::vector<Socket>& scanned, std::vector<Socket>& sockets);
     void prove_by_sockets(SocketTable& table);
@@ -120,15 +128,20 @@ void TableReader::State::read_own(NamespaceSockets& out) {
     own = own_net_namespace();
     entered = {own};
     read_own_namespace(options.root, own, options.netlink, options.udp, out);
+    own_sockets = out.sockets.size();
     own_inodes.clear();
-    own_inodes.reserve(out.sockets.size());
-    for (const Socket& socket : out.sockets)
-        if (socket.inode != 0) own_inodes.push_back(socket.inode);
-    std::sort(own_inodes.begin(), own_inodes.end());
 }
 
 void TableReader::State::read_others(NamespaceSockets& out) {
-    book.settle_namespaces(own, own_inodes);
+    if (book.has_unsettled_namespaces()) {
+        if (own_inodes.empty()) {
+            own_inodes.reserve(own_sockets);
+            for (std::size_t i = 0; i < own_sockets; ++i)
+                if (out.sockets[i].inode != 0) own_inodes.push_back(out.sockets[i].inode);
+            std::sort(own_inodes.begin(), own_inodes.end());
+        }
+        book.settle_namespaces(own, own_inodes);
+    }
     if (!options.all_net_namespaces) return;
     std::vector<NetNamespace> others;
     for (auto& [inode, space] : namespaces_of_processes(out.processes_elsewhere))
@@ -155,26 +168,21 @@ std::vector<Held> TableReader::State::held_by_all() {
     return held;
 }
 
-bool TableReader::State::misses_owner(const std::vector<Socket>& sockets, const std::vector<Held>& held) const {
+bool TableReader::State::misses_owner(const std::vector<Socket>& sockets) const {
     return std::any_of(sockets.begin(), sockets.end(), [&](const Socket& socket) {
-        if (socket.inode == 0 || ownerless.contains(socket.inode)) return false;
-        const auto found = first_of(held, socket.inode);
-        return found == held.end() || found->inode != socket.inode;
+        return socket.owners.empty() && socket.inode != 0 && !ownerless.contains(socket.inode);
     });
 }
 
-void TableReader::State::remember_ownerless(const std::vector<Socket>& sockets, const std::vector<Held>& held) {
+void TableReader::State::remember_ownerless(const std::vector<Socket>& sockets) {
     ownerless.clear();
-    for (const Socket& socket : sockets) {
-        if (socket.inode == 0) continue;
-        const auto found = first_of(held, socket.inode);
-        if (found == held.end() || found->inode != socket.inode) ownerless.insert(socket.inode);
-    }
+    for (const Socket& socket : sockets)
+        if (socket.owners.empty() && socket.inode != 0) ownerless.insert(socket.inode);
 }
 
 // Sockets first, then the descriptors: what was open at the first look and still is has its owner. Which namespaces
 // there are shows in the descriptors, so those of the others come last.
-std::vector<Held> TableReader::State::read_all(bool everything, NamespaceSockets& out) {
+void TableReader::State::read_all(bool everything, NamespaceSockets& out) {
     if (options.root.is_live())
         read_own(out);
     else
@@ -182,18 +190,17 @@ std::vector<Held> TableReader::State::read_all(bool everything, NamespaceSockets
     const auto look = [&](bool all) {
         book.walk(all);
         if (options.root.is_live()) read_others(out);
-        return held_by_all();
+        give_owners(held_by_all(), out.sockets);
     };
     everything = everything || !options.root.is_live();
-    std::vector<Held> held = look(everything);
-    if (!everything && misses_owner(out.sockets, held)) {
+    look(everything);
+    if (!everything && misses_owner(out.sockets)) {
         book.recount();
-        held = look(false);
-        everything = misses_owner(out.sockets, held);
-        if (everything) held = look(true);
+        look(false);
+        everything = misses_owner(out.sockets);
+        if (everything) look(true);
     }
-    if (everything) remember_ownerless(out.sockets, held);
-    return held;
+    if (everything) remember_ownerless(out.sockets);
 }
 
 std::vector<Held> TableReader::State::owners_by_scan(std::vector<Socket>& scanned, std::vector<Socket>& sockets) {
@@ -304,23 +311,20 @@ Result<SocketTable> TableReader::State::read() {
     }
     Status listed = book.refresh(everything);
     NamespaceSockets spaces;
-    std::vector<Held> held;
     if (use_scan) {
         read_own(spaces);
         read_others(spaces);
     } else {
-        held = read_all(everything, spaces);
+        read_all(everything, spaces);
     }
     if (!listed) {
         if (spaces.sockets.empty() && scanned.empty()) return unexpected(std::move(listed.error()));
         table.limits.push_back("no process can be named: cannot list /proc (" + listed.error().why + ")");
     }
     table.sockets = std::move(spaces.sockets);
-    if (use_scan) held = owners_by_scan(scanned, table.sockets);
-    for (Socket& socket : table.sockets) {
-        if (socket.inode == 0) continue;
-        auto at = first_of(held, socket.inode);
-        for (; at != held.end() && at->inode == socket.inode; ++at) socket.owners.push_back(at->owner);
+    if (use_scan) {
+        const std::vector<Held> held = owners_by_scan(scanned, table.sockets);
+        give_owners(held, table.sockets);
     }
     table.processes.reserve(book.processes().size());
     for (const KnownProcess& known : book.processes()) table.processes.push_back(known.facts.process);

@@ -8,9 +8,10 @@
 //
 // What a refresh can miss until the next look at everything (every tenth read): a socket that was passed to another
 // process while its first owner keeps it; a descriptor that was closed and replaced by another in one process (before
-// Linux 6.2 also one only closed) where others still hold the socket; a new name, arguments or cgroup of a process
-// older than ten seconds whose descriptors did not change. Never told: an owner of a socket that is gone, or a process
-// that has ended. A process outside containers whose sockets are all of our network namespace is taken to be in it.
+// Linux 6.2 also one only closed) where others still hold the socket; a new name, arguments, user or cgroup of a
+// process older than ten seconds whose descriptors did not change. Never told: an owner of a socket that is gone, or a
+// process that has ended. A process outside containers whose sockets are all of our network namespace is taken to be in
+// it.
 //
 // Trees that are not the live node: sockets stand in /proc/PID/net or /proc/net, and /proc/PID/exe may be (or be a link
 // to) the text that `go version -m` prints instead of a program (table/programs.h).
