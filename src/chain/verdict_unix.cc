@@ -115,9 +115,28 @@ void draft_activated(Listener& listener, const NodeIndex& index, Draft& draft) {
     draft.short_why = words_of(*value) + ", from systemd";
 }
 
+// dockerd's own sockets lie below its exec-root: what the rules call /run/docker. Null: it was not told another one.
+const ConfigValue* moved_exec_root(const Listener& listener, const NodeIndex& index) {
+    if (!listener.owner || listener.owner->role != ProcessRole::dockerd) return nullptr;
+    const ComponentConfig* config = index.config(*listener.owner);
+    const ConfigValue* value = config ? config->find("exec-root") : nullptr;
+    return value && !value->is_default && !plain(*value).empty() ? value : nullptr;
+}
+
+// The path as the rules have it.
+std::string usual_path(std::string_view path, const ConfigValue* exec_root) {
+    const std::string normal = normal_path(path);
+    if (!exec_root) return normal;
+    std::string root = normal_path(plain(*exec_root));
+    while (root.ends_with('/')) root.pop_back();
+    if (normal.size() <= root.size() || normal[root.size()] != '/' || !normal.starts_with(root)) return normal;
+    return "/run/docker" + normal.substr(root.size());
+}
+
 void draft_from_rule(Listener& listener, const NodeIndex& index) {
-    const std::string now = normal_path(listener.unix_path);
-    const std::string bound = normal_path(listener.socket->unix_local.path);
+    const ConfigValue* exec_root = moved_exec_root(listener, index);
+    const std::string now = usual_path(listener.unix_path, exec_root);
+    const std::string bound = usual_path(listener.socket->unix_local.path, exec_root);
     const SocketRule* found = nullptr;
     for (const SocketRule& rule : socket_rules()) {
         if (!fits(rule.path, now) && !fits(rule.path, bound)) continue;
@@ -151,6 +170,11 @@ void draft_from_rule(Listener& listener, const NodeIndex& index) {
                                               display(listener.owner->version) + " has this socket"));
     }
     draft.short_why = third_party ? "known by its path only" : "its usual path";
+    if (exec_root && bound != normal_path(listener.socket->unix_local.path)) {
+        draft.proof.config = true;
+        draft.evidence.push_back(evidence(Grade::decoded, "config", words_of(*exec_root), source_of(*exec_root)));
+        draft.short_why = words_of(*exec_root);
+    }
     draft.what = std::string(found->what);
     if (!draft.what.empty()) draft.what += found->protocol.empty() ? "." : ". " + std::string(found->protocol) + ".";
     draft_activated(listener, index, draft);

@@ -132,6 +132,19 @@ TEST(UnixSockets, docker_sock_of_systemd_is_dockerds) {
     EXPECT_THAT(verdict.who_can_reach, HasSubstr("root on this node"));
 }
 
+TEST(UnixSockets, dockerds_own_sockets_are_known_below_another_exec_root) {
+    NodeStory story;
+    story.process(1186, R::dockerd, "dockerd", "20.10.2");
+    story.set(1186, "exec-root", "/var/run/elsewhere/", "/proc/1186/cmdline");
+    story.listen_unix("/run/elsewhere/metrics.sock", 1186);
+    story.listen_unix("/run/elsewhere/libnetwork/1b8e.sock", 1186);
+    story.listen_unix("/run/elsewhere2/metrics.sock", 1186);
+    const auto judgement = story.judge();
+    EXPECT_EQ(summary(at(judgement, "/run/elsewhere/metrics.sock")), "metrics dockerd certain");
+    EXPECT_EQ(summary(at(judgement, "/run/elsewhere/libnetwork/1b8e.sock")), "docker-network dockerd certain");
+    EXPECT_EQ(at(judgement, "/run/elsewhere2/metrics.sock").role, "unknown");
+}
+
 TEST(UnixSockets, sha256_is_that_of_the_standard) {
     EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     EXPECT_EQ(sha256_hex(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
