@@ -4,11 +4,11 @@
 The runtime runs with private configuration (rig.py) and is taken down at the end. Every test is a function below; its
 docstring is the sentence that it proves. Where no runtime can run, all are skipped and the reason is said. Ends with
 'N passed, N failed, N skipped'. Python 3.11, standard library."""
-import argparse, json, os, re, signal, subprocess, sys, threading, time, traceback
+import json, os, re, signal, subprocess, sys, threading, time
 
-import daemons, streaming
-from node_test import ROOT, Skip, World
-from rig import Rig
+import daemons, streaming, testbed
+from node_test import World
+from testbed import Skip
 
 TESTS = []
 PROGRAMS = ("hopscope_tap", "hopscope_proc", "hopscope_life")
@@ -376,45 +376,11 @@ def events_match_their_schema(world):
     return f"{len(chosen)} events"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bin", default=os.path.join(ROOT, "build/release/hopscope"))
-    parser.add_argument("--only", default="")
-    parser.add_argument("-v", action="store_true", help="where a test fails, the trace")
-    args = parser.parse_args()
-    chosen = [function for function in TESTS if args.only in function.__name__]
-    reason = daemons.why_not()
-    if reason:
-        for function in chosen:
-            print(f"skipped {function.__name__}: {function.__doc__} ({reason})")
-        print(f"0 passed, 0 failed, {len(chosen)} skipped")
-        return 0
-    passed = failed = skipped = 0
-    with Rig() as rig:
-        world = World(os.path.abspath(args.bin), rig)
-        try:
-            for function in chosen:
-                begin = time.monotonic()
-                try:
-                    note = function(world)
-                    passed += 1
-                    word = "ok     "
-                except Skip as why:
-                    skipped += 1
-                    word, note = "skipped", why
-                except Exception as error:  # an assertion, or the program's answer had no such form
-                    failed += 1
-                    word, note = "FAIL   ", f"{type(error).__name__}: {error}"
-                    if args.v:
-                        traceback.print_exc()
-                print(f"{word} {function.__name__}: {function.__doc__}{f' ({note})' if note else ''}  {time.monotonic() - begin:.1f} s", flush=True)
-        finally:
-            if "observe" in world.shared:
-                world.shared["observe"].process.kill()
-                world.shared["observe"].process.wait()
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed or not passed else 0
+def end_observe(world):
+    if "observe" in world.shared:
+        world.shared["observe"].process.kill()
+        world.shared["observe"].process.wait()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(testbed.run(TESTS, __doc__, World, end_observe))

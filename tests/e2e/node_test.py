@@ -4,19 +4,13 @@
 The runtimes run with private configuration (rig.py) and are taken down at the end. Every test is a function below; its
 docstring is the sentence that it proves. Where no runtime can run, all are skipped and the reason is said. Ends with
 'N passed, N failed, N skipped'. Python 3.11, standard library; ss (iproute2), tcpdump, lsof, setpriv (util-linux)."""
-import argparse, json, os, re, shutil, signal, statistics, subprocess, sys, time, traceback
+import json, os, re, shutil, signal, statistics, subprocess, sys, time
 
-import daemons, streaming
-from rig import Rig
+import daemons, streaming, testbed
+from testbed import Skip
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
 TESTS = []
 NOBODY = 65534
-
-
-class Skip(Exception):
-    pass
 
 
 def test(function):
@@ -699,40 +693,5 @@ def how_long_why_takes(world):
     return f"median of {len(times)}: {statistics.median(times):.0f} ms, best {min(times):.0f} ms; {len(daemons.pids())} processes"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bin", default=os.path.join(ROOT, "build/release/hopscope"))
-    parser.add_argument("--only", default="")
-    parser.add_argument("-v", action="store_true", help="where a test fails, the trace")
-    args = parser.parse_args()
-    chosen = [function for function in TESTS if args.only in function.__name__]
-    reason = daemons.why_not()
-    if reason:
-        for function in chosen:
-            print(f"skipped {function.__name__}: {function.__doc__} ({reason})")
-        print(f"0 passed, 0 failed, {len(chosen)} skipped")
-        return 0
-    passed = failed = skipped = 0
-    with Rig() as rig:
-        world = World(os.path.abspath(args.bin), rig)
-        for function in chosen:
-            begin = time.monotonic()
-            try:
-                note = function(world)
-                passed += 1
-                word = "ok     "
-            except Skip as why:
-                skipped += 1
-                word, note = "skipped", why
-            except Exception as error:  # an assertion, or the program's answer had no such form
-                failed += 1
-                word, note = "FAIL   ", f"{type(error).__name__}: {error}"
-                if args.v:
-                    traceback.print_exc()
-            print(f"{word} {function.__name__}: {function.__doc__}{f' ({note})' if note else ''}  {time.monotonic() - begin:.1f} s", flush=True)
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed or not passed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(testbed.run(TESTS, __doc__, World))
