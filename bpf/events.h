@@ -74,6 +74,17 @@ struct hs_life_event {
 enum hs_process_kind {
     HS_PROCESS_EXEC = 1,
     HS_PROCESS_EXIT = 2,
+    HS_PROCESS_FORK = 3,
+};
+
+// process.bpf.c: a process made another one. Laid out as hs_process_event begins.
+struct hs_fork_event {
+    __u64 at_boot_ns;
+    __u64 start_boot_ns;  // of the new process
+    __u32 pid;            // of the new process
+    __u32 parent_pid;     // who made it, whoever its parent is
+    __u32 kind;
+    __u32 pad;
 };
 
 // process.bpf.c: a process ended, or the first part of a start.
@@ -101,6 +112,7 @@ struct hs_exec_event {
 #define HS_TAP_CHUNKS 64          // of one buffer: 1 MiB
 #define HS_TAP_BUFFERS 16         // of one writev or sendmsg
 #define HS_TAP_PATH_BYTES 112     // HS_UNIX_PATH_BYTES, filled up with zero bytes
+#define HS_TAP_DIGEST_BYTES 64    // names in a watched folder: SHA-256 in hexadecimal
 
 // unix_tap.bpf.c: bytes that a process wrote on a watched unix socket; `bytes` bytes follow.
 struct hs_tap_record {

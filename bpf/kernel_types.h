@@ -28,6 +28,7 @@ enum {
     BPF_MAP_TYPE_RINGBUF = 27,
 };
 enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
+enum { BPF_RB_NO_WAKEUP = 1 };
 
 // Which of these the kernel has says whether it has the helper (bpf_core_enum_value_exists).
 enum bpf_func_id {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Programs that are started and processes that end (raw tracepoints, kernel 5.8+). The names of the control groups are read here,
+// Processes that are made, programs that are started, processes that end (raw tracepoints, kernel 5.8+). The names of the control groups are read here,
 // so a command that ends at once is still known to be in its container.
 #include "kernel_types.h"
 
@@ -55,6 +55,28 @@ static __always_inline void fill(struct task_struct *task, struct hs_process_eve
     event->exit_code = 0;
     BPF_CORE_READ_INTO(&event->comm, leader, comm);
     names_of(task, event);
+}
+
+SEC("raw_tp/sched_process_fork")
+int on_fork(struct bpf_raw_tracepoint_args *ctx) {
+    struct task_struct *maker = (struct task_struct *)ctx->args[0], *made = (struct task_struct *)ctx->args[1];
+    __u32 pid = BPF_CORE_READ(made, tgid);
+    if (BPF_CORE_READ(made, pid) != pid) return 0;  // a thread
+    struct hs_fork_event *event = bpf_ringbuf_reserve(&ring, sizeof *event, 0);
+    if (!event) {
+        count(HS_COUNTER_LOST);
+        return 0;
+    }
+    event->at_boot_ns = bpf_ktime_get_boot_ns();
+    event->start_boot_ns = BPF_CORE_READ(made, start_boottime);
+    event->pid = pid;
+    event->parent_pid = BPF_CORE_READ(maker, tgid);
+    event->kind = HS_PROCESS_FORK;
+    event->pad = 0;
+    // Nobody waits for it: it is read with the next start or end, and there is one for each.
+    bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+    count(HS_COUNTER_EVENTS);
+    return 0;
 }
 
 SEC("raw_tp/sched_process_exec")

@@ -116,7 +116,14 @@ static __always_inline int is_watched(struct unix_sock *sk) {
     bytes &= 127;
     if (bytes > HS_TAP_PATH_BYTES) return 0;
     bpf_probe_read_kernel(key.bytes, bytes, address->name[0].sun_path);
-    return bpf_map_lookup_elem(&paths, &key) != 0;
+    if (bpf_map_lookup_elem(&paths, &key)) return 1;
+    // A digest and its zero byte in a watched folder: whoever binds it next is watched from its first byte.
+    if (bytes <= HS_TAP_DIGEST_BYTES + 1) return 0;
+    struct path_key folder = {};
+    __u32 head = bytes - HS_TAP_DIGEST_BYTES - 1;
+    asm volatile("%0 &= 63" : "+r"(head));
+    bpf_probe_read_kernel(folder.bytes, head, address->name[0].sun_path);
+    return bpf_map_lookup_elem(&paths, &folder) != 0;
 }
 
 // The stream of this socket, begun if it is a watched one; 0: not watched.

@@ -5,6 +5,7 @@
 #include "chain/builder_state.h"
 #include "chain/chains.h"
 #include "chain/findings.h"
+#include "chain/joins_shim.h"
 #include "core/limits.h"
 
 namespace hopscope::chain {
@@ -41,6 +42,13 @@ void Builder::flow(const FlowInfo& info) {
     flow.live = true;
 }
 
+void Builder::peers(const FlowInfo& info) {
+    State& s = *state_;
+    if (info.slot >= s.flows.size()) return;
+    FlowState& flow = s.flows[info.slot];
+    if (flow.live && flow.id == info.id && flow.unix_info) *flow.unix_info = info;
+}
+
 void Builder::on(const Event& event, const Place& place) {
     std::visit([&](const auto& fact) { state_->on(fact, place); }, event);
 }
@@ -56,6 +64,14 @@ void Builder::join() {
     s.model.chains.clear();
     join_chains(s.model, s.cri, s.tls);
 }
+
+std::optional<StartedProcess> Builder::started(const Session& session) const {
+    return started_by_shim(session, state_->model.sessions, state_->shims);
+}
+
+std::uint64_t Builder::shim_starts() const { return state_->shims.starts(); }
+
+void Builder::complete(Chain& chain) const { join_shim(chain, state_->model.sessions, state_->shims); }
 
 void Builder::finish(Timestamp at) { state_->finish(at); }
 
@@ -226,6 +242,7 @@ void Builder::State::finish(Timestamp at) {
     for (const auto& session : model.sessions) cri.complete_names(*session);
     model.chains.clear();
     join_chains(model, cri, tls);
+    for (Chain& chain : model.chains) join_shim(chain, model.sessions, shims);
 }
 
 }  // namespace hopscope::chain

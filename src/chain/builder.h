@@ -1,7 +1,9 @@
 // Builds the Model from events. Pure: no clock, no I/O; the same events give the same model.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "chain/model.h"
 #include "chain/observer.h"
@@ -38,6 +40,8 @@ public:
 
     // A connection begins or turns out to be the other way round. Called before its first event.
     void flow(const FlowInfo& flow);
+    // The processes at the ends of a unix socket, or its path, are known better by now.
+    void peers(const FlowInfo& flow);
     void on(const Event& event, const Place& place);
     // What the system tells about a session that is open (or over, while it is kept); also from within Observer's
     // session_opened, for that session.
@@ -46,6 +50,13 @@ public:
     void name_container(const ContainerNames& names);
     // Live: joins what is there so far; model().chains is made anew, numbered from 1.
     void join();
+    // The process that a shim told to have started for this session, while it runs or after; none where it told
+    // nothing, or where two could be meant.
+    [[nodiscard]] std::optional<StartedProcess> started(const Session& session) const;
+    // Answers of shims that started something, so far: whoever waits for one need not look before it has changed.
+    [[nodiscard]] std::uint64_t shim_starts() const;
+    // Adds to a chain what is joined only when it is told: the hop to the shim. After finish() all chains have it.
+    void complete(Chain& chain) const;
     // The capture is over: every open session is ended and told, chains are joined. Call once.
     void finish(Timestamp at);
 

@@ -13,6 +13,7 @@
 #include "chain/retention.h"
 #include "chain/retries.h"
 #include "chain/shared_texts.h"
+#include "chain/shim_book.h"
 #include "chain/tls_book.h"
 #include "chain/tokens.h"
 
@@ -25,7 +26,8 @@ struct Builder::State {
           findings(model, retention.findings_max, watcher),
           retries(findings),
           ports(model),
-          cri(tokens, texts) {}
+          cri(tokens, texts),
+          shims(texts) {}
 
     // --- builder.cc
     // Null for a connection that was not announced, or is over.
@@ -43,6 +45,7 @@ struct Builder::State {
     void on(const Upgraded& event, const Place& place);
     void on(const CriMessage& event, const Place& place);
     void on(const CriDone& event, const Place& place);
+    [[nodiscard]] CriConnection connection_of(const Place& place);
 
     // --- stream_events.cc
     void on(const SpdyFrame& event, const Place& place);
@@ -72,6 +75,7 @@ struct Builder::State {
     void on(const TlsRecord& event, const Place& place);
     void on(const TlsClosed& event, const Place& place);
     void on(const DockerCall&, const Place&) {}  // the hop behind the runtime is joined by chain/joins_*.cc
+    void on(const TaskMessage& event, const Place& place);
     void on(const Problem& event, const Place& place);
     // The TLS facts of the connection; null for one that is not known.
     SealedConnection* sealed_of(const Place& place);
@@ -96,6 +100,7 @@ struct Builder::State {
     TokenTable tokens;
     SharedTexts texts;
     CriBook cri;
+    ShimBook shims;
     TlsBook tls;
     std::vector<FlowState> flows;  // by slot
     // First and last time of each file, from events that come once per connection: what a file covers.

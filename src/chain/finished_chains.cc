@@ -13,12 +13,12 @@ constexpr std::int64_t kSettleNs = 2 * kNanosecondsPerSecond;
 void FinishedChains::look(Builder& builder, Timestamp now, const Tell& tell) {
     if (!due_) return;
     builder.join();
-    due_ = tell_ready(builder.model(), &now, tell);
+    due_ = tell_ready(builder.model(), &builder, &now, tell);
 }
 
-void FinishedChains::finish(Model& model, const Tell& tell) { tell_ready(model, nullptr, tell); }
+void FinishedChains::finish(Model& model, const Tell& tell) { tell_ready(model, nullptr, nullptr, tell); }
 
-bool FinishedChains::tell_ready(Model& model, const Timestamp* now, const Tell& tell) {
+bool FinishedChains::tell_ready(Model& model, const Builder* builder, const Timestamp* now, const Tell& tell) {
     bool waiting = false;
     std::vector<const Session*> members;
     for (Chain& chain : model.chains) {
@@ -39,6 +39,7 @@ bool FinishedChains::tell_ready(Model& model, const Timestamp* now, const Tell& 
             continue;
         }
         chain.number = ++number_;
+        if (builder) builder->complete(chain);
         tell(chain, members);
         told_.insert(chain.sessions.begin(), chain.sessions.end());
     }

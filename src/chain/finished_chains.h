@@ -28,8 +28,8 @@ public:
     void finish(Model& model, const Tell& tell);
 
 private:
-    // True: some chain is over, but not for long enough.
-    bool tell_ready(Model& model, const Timestamp* now, const Tell& tell);
+    // True: some chain is over, but not for long enough. `builder`: completes those that are told; null: they are.
+    bool tell_ready(Model& model, const Builder* builder, const Timestamp* now, const Tell& tell);
 
     std::set<std::uint32_t> told_;
     std::uint32_t number_ = 0;  // of the last chain told

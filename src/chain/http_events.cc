@@ -199,19 +199,22 @@ void Builder::State::on(const Upgraded& event, const Place& place) {
     }
 }
 
-void Builder::State::on(const CriMessage& event, const Place& place) {
-    FlowState* flow = flow_of(place);
+CriConnection Builder::State::connection_of(const Place& place) {
     CriConnection connection;
-    if (flow) {
-        connection.client = flow->client;
-        connection.server = flow->server;
-        if (const FlowInfo* info = flow->unix_info.get()) {
-            connection.unix_socket = info->unix_server;
-            connection.client_pid = info->client_pid;
-            connection.server_pid = info->server_pid;
-        }
+    const FlowState* flow = flow_of(place);
+    if (!flow) return connection;
+    connection.client = flow->client;
+    connection.server = flow->server;
+    if (const FlowInfo* info = flow->unix_info.get()) {
+        connection.unix_socket = info->unix_server;
+        connection.client_pid = info->client_pid;
+        connection.server_pid = info->server_pid;
     }
-    const CriCall* call = cri.on(event, place, connection);
+    return connection;
+}
+
+void Builder::State::on(const CriMessage& event, const Place& place) {
+    const CriCall* call = cri.on(event, place, connection_of(place));
     if (!call) return;
     ports.named_by_cri(*call, cri.runtime_name());
     if (call->token == 0) return;
@@ -220,5 +223,7 @@ void Builder::State::on(const CriMessage& event, const Place& place) {
 }
 
 void Builder::State::on(const CriDone& event, const Place& place) { cri.on(event, place); }
+
+void Builder::State::on(const TaskMessage& event, const Place& place) { shims.on(event, place, connection_of(place)); }
 
 }  // namespace hopscope::chain

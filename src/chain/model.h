@@ -84,6 +84,7 @@ struct ContainerRef {
 struct Process {
     std::uint32_t pid = 0;
     Untrusted comm, exe;
+    Timestamp start;  // 0: unknown
 };
 
 // Who is at the two ends of a connection, where the system could tell while it was open. The client is `from`.
@@ -175,6 +176,17 @@ struct PortFact {
     std::vector<RuledOut> ruled_out;
 };
 
+// One process that ran below a session's process. In order of their start, so that a parent stands before its children.
+struct RanProcess {
+    std::uint32_t parent = 0;  // place in the list of the one that made it, itself or through children without a program
+    Process process;           // of its last program
+    std::vector<Untrusted> command;  // its arguments; secret class `command`
+    std::uint32_t programs = 1;      // that it became, one after the other
+    Timestamp start;
+    std::optional<Timestamp> end;
+    std::optional<int> exit_code;
+};
+
 struct Hop {
     HopKind kind = HopKind::unknown;
     Grade grade = Grade::decoded;
@@ -189,6 +201,18 @@ struct Hop {
     std::uint64_t net_namespace = 0;      // inode of the one that a forwarded connection was made in; 0: not told
     std::optional<std::uint32_t> stream;  // of the session before it: what a forwarded connection carries
     std::vector<Evidence> evidence;
+    // Hop to a process: it (the first) and what it ran, by process events; empty: not watched.
+    std::vector<RanProcess> ran;
+    std::uint32_t ran_dropped = 0;  // beyond the limits
+};
+
+// The process that the runtime's shim told to have started for a session, or to be the one it is attached to.
+struct StartedProcess {
+    std::uint32_t pid = 0;
+    std::uint32_t shim_pid = 0;
+    bool attached = false;         // it was there before: the container's main process
+    Timestamp at;                  // of the answer; 0: not seen
+    std::optional<int> exit_code;  // as the shim told
 };
 
 struct Attempt {
@@ -207,6 +231,7 @@ struct Chain {
     std::vector<std::uint32_t> sessions;
     std::vector<Attempt> attempts;
     std::vector<Hop> hops;
+    std::optional<StartedProcess> started;  // by the shim's own answer
     std::vector<Evidence> candidates;  // what might have belonged, and why it was not taken
     std::vector<Evidence> contradictions;
     Timestamp start, end;

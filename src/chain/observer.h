@@ -14,6 +14,15 @@ struct Place {
     std::uint16_t file = 0;
 };
 
+// Live: one thing that happened to a process of a session. Borrowed for the call.
+struct ProcessStep {
+    bool exit = false;
+    Timestamp at;
+    const RanProcess* process = nullptr;
+    std::uint32_t parent_pid = 0;  // of the one that made it; 0: it is the session's process itself
+    std::uint32_t depth = 0;       // 0: the session's process
+};
+
 // References are valid during the call. All methods do nothing by default.
 class Observer {
 public:

@@ -3,23 +3,21 @@
 #include <algorithm>
 #include <string_view>
 
-#include "chain/join_words.h"
 #include "core/limits.h"
 
 namespace hopscope::chain {
 namespace {
 
-// A node under load needs seconds to start a program; later ones are started by something else.
-constexpr std::int64_t kStartWithinNs = 5 * kNanosecondsPerSecond;
-// Packets and process events are stamped by two clocks that are set against each other.
-constexpr std::int64_t kClockSlackNs = 5'000'000;
-// Arguments are cut by the kernel side from here on.
-constexpr std::size_t kArgumentBytesSeen = 512;
 constexpr std::size_t kContainerIdDigits = 64;
 // The kernel tells that a process ends before it gives its children away; after that its number may be another's.
 constexpr std::int64_t kChildrenNs = kNanosecondsPerSecond;
 
 bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
+
+// Lives as long as its containers; anything else outside of them that starts a program inside is there for one exec.
+bool is_shim(const Untrusted& comm) { return comm == "containerd-shim" || comm == "conmon"; }
+
+}  // namespace
 
 // "cri-containerd-<id>.scope", "crio-<id>", "<id>": a run of exactly 64 digits.
 std::string container_id_of(const std::vector<Untrusted>& cgroup_names) {
@@ -45,48 +43,38 @@ bool is_runtime_step(const ProcessEvent& event) {
            (file.starts_with("/proc/self/") || file.starts_with("/dev/fd/") || file.starts_with("/memfd:"));
 }
 
-// Lives as long as its containers; anything else outside of them that starts a program inside is there for one exec.
-bool is_shim(const Untrusted& comm) { return comm == "containerd-shim" || comm == "conmon"; }
-
-bool same_arguments(const std::vector<Untrusted>& seen, const std::vector<Untrusted>& command) {
-    std::size_t bytes = 0;
-    for (const Untrusted& word : seen) bytes += word.size() + 1;
-    if (bytes < kArgumentBytesSeen) return seen == command;
-    // Cut: the words but the last must be the same, and the last is the beginning of its word. That is no proof.
-    return false;
-}
-
-// The one that stands nearest to the runtime speaks for the chain.
-const Session* nearest(const Chain& chain, std::span<const std::unique_ptr<Session>> all) {
-    const Session* best = nullptr;
-    for (const auto& session : all) {
-        if (std::find(chain.sessions.begin(), chain.sessions.end(), session->number) == chain.sessions.end()) continue;
-        if (session->container.id.empty() || session->state == SessionState::refused) continue;
-        if (!best || best->hop < session->hop) best = session.get();
-    }
-    return best;
-}
-
-}  // namespace
-
 void ProcessBook::on(const ProcessEvent& event) {
-    if (event.kind == ProcessEvent::Kind::exec)
-        started(event);
-    else
-        ended(event);
+    forget_ended(event.at);
+    switch (event.kind) {
+        case ProcessEvent::Kind::fork: return made(event);
+        case ProcessEvent::Kind::exec: return started(event);
+        case ProcessEvent::Kind::exit: return ended(event);
+    }
+}
+
+// --- programs
+
+ProcessBook::Program* ProcessBook::at(Root root) {
+    return root < forgotten_ || root - forgotten_ >= programs_.size() ? nullptr : &programs_[root - forgotten_];
 }
 
 ProcessBook::Program* ProcessBook::find(const ProcessId& id) {
     const auto place = by_pid_.find(id.pid);
-    if (place == by_pid_.end()) return nullptr;
-    Program& program = programs_[place->second - forgotten_];
-    return program.id == id ? &program : nullptr;
+    Program* program = place == by_pid_.end() ? nullptr : at(place->second);
+    return program && program->id == id ? program : nullptr;
+}
+
+const ProcessBook::Program* ProcessBook::find(std::uint32_t pid, const std::string& container_id) const {
+    const auto place = by_pid_.find(pid);
+    const Program* program = place == by_pid_.end() ? nullptr : at(place->second);
+    return program && program->container_id == container_id ? program : nullptr;
 }
 
 ProcessBook::Program& ProcessBook::add(Program program) {
-    if (programs_.size() >= limits::kBookProgramsMax) {
+    if (programs_.size() >= programs_max_) {
         const auto oldest = by_pid_.find(programs_.front().id.pid);
         if (oldest != by_pid_.end() && oldest->second == forgotten_) by_pid_.erase(oldest);
+        ran_kept_ -= programs_.front().ran.size() - 1;
         programs_.pop_front();
         ++forgotten_;
     }
@@ -94,17 +82,45 @@ ProcessBook::Program& ProcessBook::add(Program program) {
     return programs_.emplace_back(std::move(program));
 }
 
-void ProcessBook::remember_parent(std::uint32_t pid, Parent parent) {
-    if (!parents_.insert_or_assign(pid, std::move(parent)).second) return;
-    parents_order_.push_back(pid);
-    if (parents_order_.size() <= limits::kBookParentsMax) return;
-    parents_.erase(parents_order_.front());
-    parents_order_.pop_front();
+std::span<const RanProcess> ProcessBook::ran(Root root) const {
+    const Program* program = at(root);
+    return program ? std::span<const RanProcess>(program->ran) : std::span<const RanProcess>();
+}
+
+std::span<const RanStep> ProcessBook::steps(Root root) const {
+    const Program* program = at(root);
+    return program ? std::span<const RanStep>(program->steps) : std::span<const RanStep>();
+}
+
+std::uint32_t ProcessBook::ran_dropped(Root root) const {
+    const Program* program = at(root);
+    return program ? program->ran_dropped : 0;
+}
+
+// --- processes as parents
+
+ProcessBook::Parent& ProcessBook::remember_parent(std::uint32_t pid, Parent parent) {
+    // Ends may have been lost: then there are some that are long gone. Which of them goes is all the same.
+    if (parents_.size() >= limits::kBookParentsMax && !parents_.contains(pid)) parents_.erase(parents_.begin());
+    return parents_.insert_or_assign(pid, std::move(parent)).first->second;
+}
+
+void ProcessBook::forget_ended(Timestamp now) {
+    while (!ended_.empty() && (now - ended_.front().second).ns > kChildrenNs) {
+        const auto known = parents_.find(ended_.front().first);
+        // Not if the number is another's by now.
+        if (known != parents_.end() && known->second.ended == ended_.front().second) parents_.erase(known);
+        ended_.pop_front();
+    }
 }
 
 void ProcessBook::know(const hopscope::Process& process) {
     if (const auto known = parents_.find(process.id.pid); known != parents_.end() && !known->second.ended) return;
-    remember_parent(process.id.pid, {process.container_id.raw(), process.parent_pid, process.comm, {}});
+    remember_parent(process.id.pid, {.container_id = process.container_id.raw(),
+                                     .parent_pid = process.parent_pid,
+                                     .comm = process.comm,
+                                     .ended = {},
+                                     .start_ticks = process.id.start_ticks});
 }
 
 const ProcessBook::Parent* ProcessBook::parent_at(std::uint32_t pid, Timestamp at) const {
@@ -114,127 +130,128 @@ const ProcessBook::Parent* ProcessBook::parent_at(std::uint32_t pid, Timestamp a
     return ended && (at - *ended).ns > kChildrenNs ? nullptr : &known->second;
 }
 
+// --- events
+
+void ProcessBook::made(const ProcessEvent& event) {
+    const Parent* maker = parent_at(event.parent_pid, event.at);
+    if (!maker) {  // nobody knows where it belongs, and whoever had the number before is gone
+        parents_.erase(event.process.pid);
+        return;
+    }
+    Parent child = *maker;
+    child.parent_pid = event.parent_pid;
+    child.ended.reset();
+    child.start_ticks = event.process.start_ticks;
+    child.listed = false;
+    remember_parent(event.process.pid, std::move(child));
+}
+
+void ProcessBook::make_room_for_ran() {
+    // Lists of what was started first go first: they have been told, or belong to what runs for days.
+    while (ran_kept_ >= limits::kBookRanMax && ran_from_ < forgotten_ + programs_.size()) {
+        Program* program = at(ran_from_++);
+        if (!program || program->ran.size() < 2) continue;
+        const std::size_t given_up = program->ran.size() - 1;
+        ran_kept_ -= given_up;
+        program->ran_dropped += static_cast<std::uint32_t>(given_up);
+        program->ran.resize(1);
+        std::erase_if(program->steps, [](const RanStep& step) { return step.place != 0; });
+    }
+}
+
+void ProcessBook::note_descendant(Parent& self, const ProcessEvent& event) {
+    Program* program = at(self.root - 1);
+    if (!program) {
+        self.root = 0;
+        return;
+    }
+    const bool anew = !self.listed || self.place >= program->ran.size();
+    if (anew) {
+        if (program->ran.size() >= limits::kBookRanPerProgramMax) {
+            ++program->ran_dropped;
+            return;
+        }
+        make_room_for_ran();
+        const auto above = std::min<std::size_t>(self.place, program->ran.size() - 1);
+        self.place = static_cast<std::uint32_t>(program->ran.size());
+        self.listed = true;
+        RanProcess& fresh = program->ran.emplace_back();
+        ++ran_kept_;
+        fresh.parent = static_cast<std::uint32_t>(above);
+        fresh.process.pid = event.process.pid;
+        fresh.start = event.at;
+    }
+    RanProcess& ran = program->ran[self.place];
+    if (!anew) ++ran.programs;
+    ran.process.comm = event.comm;
+    ran.process.exe = event.filename;
+    ran.command = event.cmdline;
+    if (program->steps.size() < limits::kBookStepsPerProgramMax)
+        program->steps.push_back({.place = self.place, .exit = false, .at = event.at});
+}
+
 void ProcessBook::started(const ProcessEvent& event) {
     std::string container_id = container_id_of(event.cgroup_names);
+    Parent self;
+    if (const Parent* known = parent_at(event.process.pid, event.at); known && !known->ended) {
+        const bool same = known->start_ticks == 0 || known->start_ticks == event.process.start_ticks;
+        if (same) self = *known;
+    }
+    const Parent* parent = parent_at(event.parent_pid, event.at);
+    if (self.start_ticks == 0 && parent) {  // how it was made was not seen
+        self.root = parent->root;
+        self.place = parent->place;
+    }
+    if (const Program* above = self.root == 0 ? nullptr : at(self.root - 1);
+        !above || above->container_id != container_id)
+        self.root = 0;
+    self.parent_pid = event.parent_pid;
+    self.comm = event.comm;
+    self.ended.reset();
+    self.start_ticks = event.process.start_ticks;
+
     if (!container_id.empty() && !is_runtime_step(event)) {
         Program* program = find(event.process);
-        const Parent* parent = parent_at(event.parent_pid, event.at);
         // What was started by a process inside is no exec of the runtime; of a parent that nobody knows it is not told.
-        if (!program && parent && parent->container_id != container_id) {
+        if (!program && self.root == 0 && parent && parent->container_id != container_id) {
             Program fresh;
             fresh.id = event.process;
             fresh.container_id = container_id;
-            fresh.started = event.at;
+            fresh.ran.emplace_back().process.pid = event.process.pid;
+            fresh.ran.front().start = event.at;
+            fresh.ran.front().programs = 0;
             fresh.starter = Process{.pid = event.parent_pid, .comm = parent->comm, .exe = {}};
             if (!is_shim(parent->comm)) {
                 fresh.above = Process{.pid = parent->parent_pid, .comm = {}, .exe = {}};
                 if (const Parent* above = parent_at(parent->parent_pid, event.at)) fresh.above->comm = above->comm;
             }
             program = &add(std::move(fresh));
+            self.root = programs_seen();
+            self.place = 0;
+            self.listed = true;
         }
-        if (program) {
-            program->comm = event.comm;
-            program->filename = event.filename;
-            if (program->starts.size() < limits::kBookStartsMax) program->starts.push_back(event.cmdline);
-        }
+        if (program && program->starts.size() < limits::kBookStartsMax) program->starts.push_back(event.cmdline);
+        if (self.root != 0) note_descendant(self, event);
     }
-    remember_parent(event.process.pid, {std::move(container_id), event.parent_pid, event.comm, {}});
+    self.container_id = std::move(container_id);
+    remember_parent(event.process.pid, std::move(self));
 }
 
 void ProcessBook::ended(const ProcessEvent& event) {
-    if (const auto parent = parents_.find(event.process.pid); parent != parents_.end()) parent->second.ended = event.at;
-    Program* program = find(event.process);
-    if (!program) return;
-    program->ended = event.at;
-    program->exit_code = event.exit_code;
-}
-
-std::vector<ProcessBook::Choice> ProcessBook::choices(const Session& session) const {
-    std::vector<Choice> found;
-    const std::int64_t from = session.start.ns - kClockSlackNs;
-    std::int64_t to = session.start.ns + kStartWithinNs;
-    if (session.over) to = std::min(to, session.end.ns + kClockSlackNs);
-    auto at = std::lower_bound(programs_.begin(), programs_.end(), from,
-                               [](const Program& program, std::int64_t ns) { return program.started.ns < ns; });
-    bool by_arguments = false;
-    for (; at != programs_.end() && at->started.ns <= to; ++at) {
-        if (session.container.id != at->container_id) continue;
-        const bool same = !session.command.empty() &&
-                          std::any_of(at->starts.begin(), at->starts.end(),
-                                      [&](const auto& words) { return same_arguments(words, session.command); });
-        found.push_back({&*at, same});
-        by_arguments = by_arguments || same;
-    }
-    // A script runs as its interpreter, with other arguments: only where none is the same the others count.
-    if (by_arguments) std::erase_if(found, [](const Choice& choice) { return !choice.by_arguments; });
-    return found;
-}
-
-void ProcessBook::complete(Chain& chain, std::span<const std::unique_ptr<Session>> all) const {
-    if (chain.op != Op::exec) return;
-    const Session* session = nearest(chain, all);
-    // One that was joined late started its process before we looked.
-    if (!session || session->state == SessionState::cut) return;
-    const std::vector<Choice> mine = choices(*session);
-    if (mine.empty()) return;
-
-    std::size_t rivals = 0;
-    for (const auto& other : all) {
-        if (other->op != Op::exec || other->state == SessionState::refused ||
-            other->container.id != session->container.id)
-            continue;
-        if (std::find(chain.sessions.begin(), chain.sessions.end(), other->number) != chain.sessions.end()) continue;
-        const std::vector<Choice> theirs = choices(*other);
-        const bool wanted = std::any_of(theirs.begin(), theirs.end(), [&](const Choice& choice) {
-            return std::any_of(mine.begin(), mine.end(), [&](const Choice& own) {
-                // Whose command it is does not lose it to one that only stands near in time.
-                return own.program == choice.program && (choice.by_arguments || !own.by_arguments);
-            });
-        });
-        if (wanted) ++rivals;
-    }
-    if (mine.size() > 1 || rivals > 0) {
-        for (const Choice& choice : mine) {
-            if (chain.candidates.size() >= limits::kBookCandidatesMax) break;
-            const Process process{.pid = choice.program->id.pid, .comm = choice.program->comm, .exe = {}};
-            std::string says = who(process) + " was started in the container " +
-                               milliseconds(choice.program->started - session->start) +
-                               " after the request, and so were " + std::to_string(mine.size() - 1) + " others";
-            if (rivals > 0) says += "; " + std::to_string(rivals) + " other sessions could have started it";
-            chain.candidates.push_back(said(Grade::inferred, std::move(says), "process"));
-        }
-        return;
-    }
-
-    const Program& program = *mine.front().program;
-    Hop hop;
-    hop.kind = HopKind::process;
-    hop.grade = mine.front().by_arguments ? Grade::decoded : Grade::seen;
-    hop.from = program.above ? *program.above : program.starter;
-    hop.to = Process{.pid = program.id.pid, .comm = program.comm, .exe = program.filename};
-    hop.start = program.started;
-    if (program.ended) hop.took = *program.ended - program.started;
-    hop.evidence.push_back(said(Grade::decoded, "its control group is the container's", "cgroup"));
-    if (mine.front().by_arguments)
-        hop.evidence.push_back(said(Grade::decoded, "its arguments are the command of the session", "arguments"));
-    hop.evidence.push_back(
-        said(Grade::seen, "started " + milliseconds(program.started - session->start) + " after the request", "start"));
-    hop.evidence.push_back(said(
-        Grade::seen,
-        "started by " + who(program.starter) + (program.above ? ", a child of " + who(*program.above) : ""), "parent"));
-    if (program.ended) {
-        const std::string ended = "ended with " + std::to_string(program.exit_code);
-        if (session->exit_code && *session->exit_code == program.exit_code)
-            hop.evidence.push_back(said(Grade::decoded, ended + ", as the session says", "exit"));
-        else
-            hop.evidence.push_back(said(Grade::decoded, ended, "exit"));
-        if (session->exit_code && *session->exit_code != program.exit_code)
-            chain.contradictions.push_back(
-                said(Grade::decoded,
-                     who(*hop.to) + " " + ended + ", " + session->id() + " says " + std::to_string(*session->exit_code),
-                     "exit"));
-    }
-    chain.hops.push_back(std::move(hop));
+    const auto known = parents_.find(event.process.pid);
+    if (known == parents_.end()) return;
+    Parent& self = known->second;
+    if (self.start_ticks != 0 && event.process.start_ticks != self.start_ticks) return;
+    self.ended = event.at;
+    ended_.emplace_back(event.process.pid, event.at);
+    Program* program = self.root == 0 || !self.listed ? nullptr : at(self.root - 1);
+    if (!program || self.place >= program->ran.size()) return;
+    RanProcess& ran = program->ran[self.place];
+    if (ran.process.pid != event.process.pid) return;  // its list was given up, and the place is another's
+    ran.end = event.at;
+    ran.exit_code = event.exit_code;
+    if (program->steps.size() < limits::kBookStepsPerProgramMax)
+        program->steps.push_back({.place = self.place, .exit = true, .at = event.at});
 }
 
 }  // namespace hopscope::chain

@@ -268,6 +268,16 @@ public:
                     line("gRPC status " + std::to_string(e.grpc_status) + " on stream " + std::to_string(e.stream));
                 },
                 [&](const DockerCall&) {},
+                [&](const TaskMessage& e) {
+                    line("ttrpc " + (e.method_known ? show(e.method) : std::string("(request not seen)")) +
+                         (e.response ? " answer" : " request") + " on stream " + std::to_string(e.stream) + ", " +
+                         count(e.message_bytes, "byte"));
+                    if (!e.container_id.empty()) detail("container " + show(e.container_id));
+                    if (!e.exec_id.empty()) detail("exec " + show(e.exec_id));
+                    if (e.pid) detail("pid " + std::to_string(*e.pid));
+                    if (e.exit_code) detail("exit code " + std::to_string(*e.exit_code));
+                    if (e.status != 0) detail("status " + std::to_string(e.status));
+                },
                 [&](const Problem& e) {
                     trouble = true;
                     line(std::string(glyphs_ == Glyphs::unicode ? "✖ " : "x ") + show(e.text) + "  (" + show(e.code) +
@@ -401,6 +411,7 @@ Choice choose(const Invocation& invocation, Bytes bytes) {
             case Protocol::spdy: proto = "spdy"; break;
             case Protocol::websocket: proto = "ws"; break;
             case Protocol::http2: proto = "http2"; break;
+            case Protocol::ttrpc: proto = "ttrpc"; break;
             case Protocol::tls: proto = "tls"; break;
             case Protocol::unknown:
             case Protocol::undecided:
@@ -429,7 +440,10 @@ Choice choose(const Invocation& invocation, Bytes bytes) {
             decode::stream::make_websocket(subprotocol.empty() ? "v4.channel.k8s.io" : subprotocol, "/exec");
         choice.direction = bytes.size() >= 2 && (bytes[1] & 0x80) ? Direction::to_server : Direction::to_client;
     } else {
-        choice.decoder = decode::make_decoder(proto == "tls" ? Protocol::tls : Protocol::http2, late, none);
+        choice.decoder = decode::make_decoder(proto == "tls"     ? Protocol::tls
+                                              : proto == "ttrpc" ? Protocol::ttrpc
+                                                                 : Protocol::http2,
+                                              late, none);
     }
     const std::string from = invocation.text("from");
     if (from == "client") choice.direction = Direction::to_server;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/limits.h"
+#include "decode/grpc/ttrpc_frame.h"
 
 namespace hopscope::cli {
 namespace {
@@ -36,6 +37,10 @@ bool begins_http1(Bytes bytes, bool by_server) {
     });
 }
 
+bool begins_ttrpc(Bytes bytes, bool by_server) {
+    return !by_server && decode::grpc::begins_ttrpc_request(bytes) == decode::grpc::TtrpcStart::yes;
+}
+
 }  // namespace
 
 TapStreams::Connection& TapStreams::connection_of(const procmap::UnixWrite& write, const Tell& tell) {
@@ -64,8 +69,11 @@ TapStreams::Connection& TapStreams::connection_of(const procmap::UnixWrite& writ
     fresh.server_inode = write.by_server ? write.inode : write.peer_inode;
     const bool was_there =
         before_.contains(write.inode) || (write.peer_inode != 0 && before_.contains(write.peer_inode));
-    const bool begins = write.offset == 0 && (begins_http2(write.bytes, write.by_server) ||
-                                              (!was_there && begins_http1(write.bytes, write.by_server)));
+    // HTTP/2 begins with what no other place of it has; a request of the others may be any of many.
+    const bool begins =
+        write.offset == 0 &&
+        (begins_http2(write.bytes, write.by_server) ||
+         (!was_there && (begins_http1(write.bytes, write.by_server) || begins_ttrpc(write.bytes, write.by_server))));
     if (!begins) {
         ++late_;
         fresh.side[0].shift = fresh.side[1].shift = kLateOffset;

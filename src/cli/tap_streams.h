@@ -26,6 +26,10 @@ public:
     void open_before(std::unordered_set<std::uint64_t> inodes) { before_ = std::move(inodes); }
     // The path that a process listens on, where it listens on one only of those that are watched.
     void served_by(std::unordered_map<std::uint32_t, std::string> paths) { paths_ = std::move(paths); }
+    [[nodiscard]] std::string path_of(std::uint32_t pid) const {
+        const auto known = paths_.find(pid);
+        return known == paths_.end() ? std::string() : known->second;
+    }
     void on(const procmap::UnixWrite& write, const Tell& tell);
     // Ends what has been silent for a while and has neither end among `inodes`, the unix sockets that there are now.
     void end_gone(const std::unordered_set<std::uint64_t>& inodes, Timestamp now, const Tell& tell);

@@ -246,6 +246,28 @@ struct DockerCall {
     std::uint16_t width = 0, height = 0;               // exec-resize
 };
 
+// --- ttrpc between containerd and its shims (containerd.task.v2, v3)
+
+// One message of a shim's service. Fields that the method does not have are empty; an answer carries the ids of its
+// request. `command` is of Exec, from the process specification.
+struct TaskMessage {
+    std::uint32_t stream = 0;  // pairs the answer with its request
+    bool response = false;
+    bool method_known = true;            // false: an answer whose request was not seen
+    std::string_view service, method;    // "containerd.task.v2.Task", "Exec"
+    std::string_view runtime_namespace;  // containerd's own: "k8s.io", "moby"; requests only
+    std::uint32_t message_bytes = 0;
+    std::string_view container_id, exec_id;  // exec_id empty: the container's main process
+    std::span<const std::string_view> command;
+    bool tty = false;
+    std::optional<std::uint32_t> pid;  // answers of Create, Start, State, Delete: of the process, as the shim sees it
+    std::optional<int> exit_code;      // answers of Wait, Delete, State
+    std::uint16_t width = 0, height = 0;  // ResizePty
+    std::uint32_t signal = 0;             // Kill
+    std::int32_t status = 0;              // answers: a gRPC code, 0 is OK
+    std::string_view status_text;
+};
+
 // Something is wrong or noteworthy at this place of the bytes. `code` is stable and short ("spdy.length", "http.head").
 struct Problem {
     std::string_view code;
@@ -258,7 +280,7 @@ struct Problem {
 using Event = std::variant<HttpRequest, HttpResponse, HttpBody, HttpEnd, Upgraded, SpdyFrame, WsMessage, StreamOpened,
                            StreamNamed, StreamData, StreamClosed, Resized, ExitStatus, ForwardError, FlowOpened,
                            FlowClosing, FlowEnded, Gap, NetNote, TlsClientHello, TlsServerHello, TlsCertificate,
-                           TlsRecord, TlsClosed, CriMessage, CriDone, DockerCall, Problem>;
+                           TlsRecord, TlsClosed, CriMessage, CriDone, DockerCall, TaskMessage, Problem>;
 
 class EventSink {
 public:

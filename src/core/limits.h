@@ -81,10 +81,14 @@ inline constexpr std::size_t kGrpcHeldBytesMax = 32 * 1024 * 1024;  // incomplet
 inline constexpr std::size_t kGrpcUndecidedBytesMax = 64 * 1024;    // request kept until its answer tells what it is
 inline constexpr std::size_t kHttp2FrameBytesMax = 64 * 1024;       // of a frame that is read as a whole (not DATA)
 inline constexpr std::size_t kHttp2HeaderBlockBytesMax = 64 * 1024;  // compressed, with all its CONTINUATION frames
-inline constexpr std::size_t kHpackTableBytesMax = 64 * 1024;    // as browsers and Envoy offer at most; default 4096
-inline constexpr std::size_t kDockerCallsMax = 64;               // unanswered Engine API requests of one connection
-inline constexpr std::size_t kDockerExecsMax = 256;              // exec ids whose container is remembered
-inline constexpr std::size_t kDockerJsonDepthMax = 16;           // nesting that is kept of an Engine API body
+inline constexpr std::size_t kHpackTableBytesMax = 64 * 1024;  // as browsers and Envoy offer at most; default 4096
+inline constexpr std::size_t kTtrpcMessageBytesMax =
+    1024 * 1024;  // held of one message; an Exec holds the process's whole environment, ttrpc allows 4 MiB
+inline constexpr std::size_t kTtrpcSeekBytesMax = 4096;  // of a frame that is believed without one before it
+inline constexpr std::size_t kTtrpcCallsMax = 4096;      // unanswered on one connection: a Wait lives as its process
+inline constexpr std::size_t kDockerCallsMax = 64;       // unanswered Engine API requests of one connection
+inline constexpr std::size_t kDockerExecsMax = 256;      // exec ids whose container is remembered
+inline constexpr std::size_t kDockerJsonDepthMax = 16;   // nesting that is kept of an Engine API body
 inline constexpr std::size_t kTlsRecordBytesMax = 16384 + 2048;  // RFC 5246 section 6.2.3
 inline constexpr std::size_t kTlsHandshakeBytesMax =
     128 * 1024;                                       // one handshake message; TLS stacks take chains up to ~100 KiB
@@ -218,9 +222,17 @@ inline constexpr std::size_t kMaskedStreamsMax = 16'384;   // kinds remembered p
 // --- unix sockets and processes of a live command
 inline constexpr std::size_t kTapConnectionsMax =
     4096;  // followed at once, beside a decoder each; the longest silent goes first
+inline constexpr std::size_t kShimTasksMax =
+    8192;  // processes that shims were asked to run, 1 KiB each; the oldest goes first
 inline constexpr std::size_t kBookProgramsMax =
     8192;  // started in containers and remembered, 1 KiB each; the oldest goes first
-inline constexpr std::size_t kBookParentsMax = 16'384;  // processes whose children are told by them, 100 bytes each
+inline constexpr std::size_t kBookRecordedProgramsMax = 65'536;  // the same of a recording, which is told at its end
+inline constexpr std::size_t kBookParentsMax =
+    32'768;  // processes that live, whose children are told by them; 150 bytes each
+inline constexpr std::size_t kBookRanMax =
+    32'768;  // processes that sessions' processes ran, over all of them, 500 bytes each; the oldest lists go first
+inline constexpr std::size_t kBookRanPerProgramMax = 1024;   // of them below one; further ones are counted
+inline constexpr std::size_t kBookStepsPerProgramMax = 4096;  // starts and ends below one that are told one by one
 inline constexpr std::size_t kBookStartsMax =
     4;  // programs that one process became and that are compared with a command
 inline constexpr std::size_t kBookCandidatesMax = 8;  // shown of one session

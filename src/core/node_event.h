@@ -28,12 +28,13 @@ struct SocketLife {
     std::optional<std::uint64_t> client_sent_bytes, server_sent_bytes;  // closed: payload, by the kernel's own count
 };
 
-// A program was started or a process ended (raw_tp sched_process_exec, sched_process_exit).
+// A process was made, started a program or ended (raw_tp sched_process_fork, _exec, _exit).
 struct ProcessEvent {
-    enum class Kind : std::uint8_t { exec, exit } kind{};
+    enum class Kind : std::uint8_t { fork, exec, exit } kind{};
     Timestamp at;
     ProcessId process;
-    std::uint32_t parent_pid = 0;
+    std::uint32_t parent_pid = 0;  // fork: who made it; else its parent at this moment
+    // What follows is empty where `kind` is fork.
     Untrusted comm, filename;
     std::vector<Untrusted> cmdline;       // exec: arguments, read in the kernel, cut at 512 bytes together
     std::vector<Untrusted> cgroup_names;  // leaf first, up to 4

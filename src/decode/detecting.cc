@@ -57,6 +57,7 @@ std::unique_ptr<Decoder> make_decoder(stream::Protocol protocol, bool late, cons
             return make_tls(
                 protocols.tls_keys, [protocols] { return make_detecting(protocols); }, late);
         case stream::Protocol::http2: return grpc::make_http2(late);
+        case stream::Protocol::ttrpc: return grpc::make_ttrpc(late);
         case stream::Protocol::unknown:
         case stream::Protocol::undecided: return nullptr;
     }

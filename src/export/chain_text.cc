@@ -35,6 +35,7 @@ std::string proto_words(const Hop& hop, const Style& style) {
     if (hop.proto == "http/1.1") return "HTTP/1.1";
     if (hop.proto == "grpc") return "gRPC";
     if (hop.proto == "tls") return "TLS";
+    if (hop.proto == "ttrpc") return "ttrpc";
     return hop.proto.empty() ? "-" : display(hop.proto, style.glyphs);
 }
 
@@ -167,6 +168,35 @@ void hop_evidence(Sheet& sheet, const Chain& chain, const Style& style) {
     }
 }
 
+// What a session's process ran, each below the one that made it.
+void ran_section(Sheet& sheet, const Chain& chain, const ReportOptions& options) {
+    constexpr std::size_t kDepthShown = 16;
+    const Style& style = options.style;
+    for (const Hop& hop : chain.hops) {
+        if (hop.ran.empty() && hop.ran_dropped == 0) continue;
+        sheet.section("RAN");
+        std::vector<std::vector<std::size_t>> children(hop.ran.size());
+        for (std::size_t i = 1; i < hop.ran.size(); ++i) children[hop.ran[i].parent].push_back(i);
+        // Depth first, without recursion: how deep it goes is the container's choice.
+        std::vector<std::pair<std::size_t, std::size_t>> next;  // place, depth
+        if (!hop.ran.empty()) next.emplace_back(0, 0);
+        while (!next.empty()) {
+            const auto [place, depth] = next.back();
+            next.pop_back();
+            const chain::RanProcess& ran = hop.ran[place];
+            std::string text(2 * std::min(depth, kDepthShown), ' ');
+            text += who(ran.process, style);
+            if (!ran.command.empty()) text += "  " + chain::shown_command(ran.command, options.reveal, style.glyphs);
+            if (ran.start.ns != 0 && chain.start.ns != 0) text += "  at " + short_duration(ran.start - chain.start);
+            text += ran.end ? "  took " + short_duration(*ran.end - ran.start) : "  still running";
+            if (ran.exit_code) text += "  exit " + std::to_string(*ran.exit_code);
+            sheet.sentence(text, 2 * std::min(depth, kDepthShown) + 4);
+            for (std::size_t i = children[place].size(); i-- > 0;) next.emplace_back(children[place][i], depth + 1);
+        }
+        if (hop.ran_dropped > 0) sheet.sentence("and " + grouped(hop.ran_dropped) + " more that were not kept");
+    }
+}
+
 std::vector<Span> spans_of(const Chain& chain) {
     std::vector<Span> spans;
     for (std::size_t i = 0; i < chain.hops.size(); ++i) {
@@ -225,6 +255,7 @@ void write_chain_text(Output& out, const Model& model, const Chain& chain, const
         sheet.section("SETUP");
         sheet.lines(bars);
     }
+    ran_section(sheet, chain, options);
     hop_evidence(sheet, chain, style);
     evidence_section(sheet, "AGAINST", chain.contradictions, style);
     evidence_section(sheet, "NOT TAKEN", chain.candidates, style);

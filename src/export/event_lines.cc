@@ -16,6 +16,7 @@ using chain::Stream;
 namespace {
 
 constexpr std::size_t kPreviewBytes = 60;
+constexpr std::uint32_t kDepthShown = 10;  // beyond it, lines stand no further to the right
 constexpr std::size_t kSessionWidth = 3, kHopWidth = 9, kEventWidth = 13;
 
 std::string_view letter(Severity severity) {
@@ -130,6 +131,20 @@ void EventLines::chain(const chain::Chain& chain, std::span<const Session* const
     }
     if (chain.exit_code) detail += "  exit " + std::to_string(*chain.exit_code);
     line(chain.end, Severity::info, sessions.empty() ? std::string() : sessions.front()->id(), {}, "chain", detail);
+}
+
+void EventLines::process(const Session& session, const chain::ProcessStep& step) {
+    if (!wants(session)) return;
+    const chain::RanProcess& ran = *step.process;
+    std::string detail(std::size_t{2} * std::min(step.depth, kDepthShown), ' ');
+    detail += shown(ran.process.comm) + "[" + std::to_string(ran.process.pid) + "]";
+    if (step.exit) {
+        if (ran.exit_code) detail += "  exit " + std::to_string(*ran.exit_code);
+        detail += ", " + short_duration(step.at - ran.start);
+    } else if (!ran.command.empty()) {
+        detail += "  " + chain::shown_command(ran.command, options_.reveal, options_.style.glyphs);
+    }
+    line(step.at, Severity::info, session.id(), "process", step.exit ? "process.exit" : "process.exec", detail);
 }
 
 void EventLines::session_opened(const Session& session, const Place& place) {

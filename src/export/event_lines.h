@@ -37,6 +37,8 @@ public:
     // What was added since the last such line, at most once per second, unless it is the `last` one.
     void loss(const LossCounters& now, Timestamp at, bool last = false);
     void chain(const chain::Chain& chain, std::span<const chain::Session* const> sessions);
+    // A process of a session started a program or ended.
+    void process(const chain::Session& session, const chain::ProcessStep& step);
     // Sums that are due are told; call it every turn, and with everything at the end.
     void tell_data(Timestamp now, bool all);
 

@@ -48,6 +48,7 @@ void process_end(JsonWriter& json, std::string_view key, const std::optional<cha
     json.number_if("pid", process->pid);
     json.text_if("comm", process->comm);
     json.text_if("exe", process->exe);
+    json.time_if("start", process->start);
     json.end_object();
     json.end_object();
 }
@@ -93,7 +94,24 @@ void offered_member(JsonWriter& json, const Session& session, const chain::Revea
 
 Duration life(const Stream& stream) { return stream.last - stream.start; }
 
-void hop_object(JsonWriter& json, const Hop& hop, Timestamp chain_start) {
+void ran_member(JsonWriter& json, const Hop& hop, Timestamp chain_start, const chain::Reveal& reveal) {
+    json.number_if("ran_dropped", hop.ran_dropped);
+    if (hop.ran.empty()) return;
+    json.begin_array("ran");
+    for (std::size_t i = 0; i < hop.ran.size(); ++i) {
+        const chain::RanProcess& ran = hop.ran[i];
+        json.begin_object();
+        ran_process_members(json, ran, reveal);
+        if (i > 0) json.number("parent", ran.parent);
+        if (ran.start.ns != 0 && chain_start.ns != 0) json.seconds("start_s", ran.start - chain_start);
+        if (ran.end) json.seconds("took_s", *ran.end - ran.start);
+        if (ran.exit_code) json.number("exit_code", *ran.exit_code);
+        json.end_object();
+    }
+    json.end_array();
+}
+
+void hop_object(JsonWriter& json, const Hop& hop, Timestamp chain_start, const chain::Reveal& reveal) {
     json.begin_object();
     json.text_if("hop", to_string(hop.kind));
     json.text("grade", to_string(hop.grade));
@@ -114,6 +132,7 @@ void hop_object(JsonWriter& json, const Hop& hop, Timestamp chain_start) {
     bytes_member(json, hop.bytes);
     json.number_if("netns", hop.net_namespace);
     if (hop.stream) json.number("stream", *hop.stream);
+    ran_member(json, hop, chain_start, reveal);
     evidence_array(json, "evidence", hop.evidence);
     json.end_object();
 }
@@ -168,6 +187,17 @@ void endpoint_member(JsonWriter& json, std::string_view key, const Endpoint& end
     json.text("address", to_string(endpoint.address));
     json.number("port", endpoint.port);
     json.end_object();
+}
+
+void ran_process_members(JsonWriter& json, const chain::RanProcess& ran, const chain::Reveal& reveal) {
+    json.number("pid", ran.process.pid);
+    json.text_if("comm", ran.process.comm);
+    json.text_if("exe", ran.process.exe);
+    if (reveal.shows(Secret::command))
+        command_member(json, ran.command, reveal);
+    else
+        json.number_if("command_words", ran.command.size());
+    if (ran.programs > 1) json.number("programs", ran.programs);
 }
 
 void bytes_member(JsonWriter& json, const chain::ByteCounts& bytes) {
@@ -333,7 +363,7 @@ void chain_members(JsonWriter& json, const Chain& chain, const JsonOptions& opti
         json.end_array();
     }
     json.begin_array("hops");
-    for (const Hop& hop : chain.hops) hop_object(json, hop, chain.start);
+    for (const Hop& hop : chain.hops) hop_object(json, hop, chain.start, options.reveal);
     json.end_array();
     evidence_array(json, "candidates", chain.candidates);
     evidence_array(json, "contradictions", chain.contradictions);

@@ -22,6 +22,8 @@ void finding_members(JsonWriter& json, const chain::Finding& finding, const Json
 void port_object(JsonWriter& json, const chain::PortFact& port);
 void chain_object(JsonWriter& json, const chain::Chain& chain, const JsonOptions& options);
 void chain_members(JsonWriter& json, const chain::Chain& chain, const JsonOptions& options);
+// pid, comm, exe, its command as `reveal` allows, of a process that a session's process ran.
+void ran_process_members(JsonWriter& json, const chain::RanProcess& ran, const chain::Reveal& reveal);
 // "from" and "to": the processes at both ends, where known.
 void ends_members(JsonWriter& json, const chain::Session& session);
 void file_object(JsonWriter& json, const chain::FileFact& file);

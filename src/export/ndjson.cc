@@ -154,6 +154,19 @@ void Ndjson::chain(const chain::Chain& chain, std::span<const Session* const> se
     done();
 }
 
+void Ndjson::process(const Session& session, const chain::ProcessStep& step) {
+    if (options_.filter && !options_.filter(&session, nullptr)) return;
+    begin("process", step.at);
+    json_.text("session", session.id());
+    json_.text("step", step.exit ? "exit" : "exec");
+    ran_process_members(json_, *step.process, options_.json.reveal);
+    json_.number_if("parent_pid", step.parent_pid);
+    json_.number("depth", step.depth);
+    if (step.exit && step.process->exit_code) json_.number("exit_code", *step.process->exit_code);
+    if (step.exit) json_.seconds("duration_s", step.at - step.process->start);
+    done();
+}
+
 void Ndjson::end(const chain::Model& model) {
     if (model.capture.last) {
         told_loss_at_.reset();  // the last second's losses are told, however soon after the others

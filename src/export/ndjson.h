@@ -53,6 +53,8 @@ public:
     void loss(const LossCounters& now, Timestamp at);
     // A user action whose sessions are all over. `sessions` of it that are still kept decide whether it is wanted.
     void chain(const chain::Chain& chain, std::span<const chain::Session* const> sessions);
+    // A process of a session started a program or ended (live only).
+    void process(const chain::Session& session, const chain::ProcessStep& step);
     void end(const chain::Model& model);  // once, last
     // For callers that flush by turns.
     void flush() { out_.flush(); }
@@ -83,6 +85,7 @@ private:
     void on(const CriMessage&, const chain::Place&);
     void on(const CriDone&, const chain::Place&);
     void on(const DockerCall&, const chain::Place&);
+    void on(const TaskMessage&, const chain::Place&);
     void on(const TlsClientHello&, const chain::Place&);
     void on(const TlsServerHello&, const chain::Place&);
     void on(const TlsClosed&, const chain::Place&);

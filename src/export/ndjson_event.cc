@@ -102,7 +102,8 @@ void Ndjson::event(const Event& event, const Place& place) {
                           [&](const HttpRequest& e) { on(e, place); }, [&](const HttpResponse& e) { on(e, place); },
                           [&](const Gap& e) { on(e, place); }, [&](const Problem& e) { on(e, place); },
                           [&](const CriMessage& e) { on(e, place); }, [&](const CriDone& e) { on(e, place); },
-                          [&](const DockerCall& e) { on(e, place); }, [&](const TlsClientHello& e) { on(e, place); },
+                          [&](const DockerCall& e) { on(e, place); }, [&](const TaskMessage& e) { on(e, place); },
+                          [&](const TlsClientHello& e) { on(e, place); },
                           [&](const TlsServerHello& e) { on(e, place); }, [&](const TlsClosed& e) { on(e, place); },
                           // Bodies and payload: told by stream_data where revealed, counted in the session.
                           [](const HttpBody&) {}, [](const HttpEnd&) {}, [](const StreamData&) {},
@@ -263,6 +264,30 @@ void Ndjson::on(const DockerCall& call, const Place& place) {
     json_.number_if("status", call.status);
     if (call.exit_code) json_.number("exit_code", *call.exit_code);
     if (call.pid) json_.number("pid", *call.pid);
+    done();
+}
+
+void Ndjson::on(const TaskMessage& message, const Place& place) {
+    begin("ttrpc.message", place);
+    json_.text("direction", direction_name(message.response ? Direction::to_client : Direction::to_server));
+    json_.number("stream", message.stream);
+    text_if(json_, "service", message.service);
+    text_if(json_, "method", message.method);
+    text_if(json_, "namespace", message.runtime_namespace);
+    json_.number("length", message.message_bytes);
+    text_if(json_, "container_id", message.container_id);
+    text_if(json_, "exec_id", message.exec_id);
+    command_array(message.command);
+    if (message.tty) json_.boolean("tty", true);
+    if (message.pid) json_.number("pid", *message.pid);
+    if (message.exit_code) json_.number("exit_code", *message.exit_code);
+    json_.number_if("width", message.width);
+    json_.number_if("height", message.height);
+    json_.number_if("signal", message.signal);
+    if (message.status != 0) json_.number("status", message.status);
+    if (!message.status_text.empty())
+        masked_text(json_, "message", message.status_text,
+                    chain::shown_status_text(message.status_text, options_.json.reveal));
     done();
 }
 

@@ -74,6 +74,7 @@ constexpr Property kProcess[] = {
     {"pid", "integer", ""},
     {"comm", "text", ""},
     {"exe", "text", ""},
+    {"start", "time", "when it was started"},
 };
 constexpr Property kEnd[] = {
     {"process", "ref process!", ""},
@@ -171,7 +172,21 @@ constexpr Property kHop[] = {
     {"bytes", "ref bytes!", ""},
     {"netns", "integer", "inode of the network namespace that a forwarded connection was made in"},
     {"stream", "integer", "of the session before it: what a forwarded connection carries"},
+    {"ran", "[]ref ran", "hop process: it, the first, and what it ran, by start; live only"},
+    {"ran_dropped", "integer", "beyond what is kept of them"},
     {"evidence", "[]ref evidence", ""},
+};
+constexpr Property kRan[] = {
+    {"pid", "integer!", ""},
+    {"comm", "text", "of its last program"},
+    {"exe", "text", ""},
+    {"command_words", "integer", "how many words the masked command has"},
+    {"command", "[]text", "only with --reveal command; cut at 512 bytes"},
+    {"programs", "integer", "that it became, one after the other; absent: 1"},
+    {"parent", "integer", "place in this list of the one that made it, from 0; absent: the first"},
+    {"start_s", "number", "since the start of the chain"},
+    {"took_s", "number", "absent: it was still running"},
+    {"exit_code", "integer", "128 + signal where it was killed"},
 };
 constexpr Property kAttempt[] = {
     {"proto", kProtos, ""},
@@ -250,6 +265,7 @@ constexpr Definition kObjects[] = {
     {"local", kLocal, ""},
     {"port", kPort, "a listening port"},
     {"hop", kHop, "one connection of a chain"},
+    {"ran", kRan, "a process that a session ran"},
     {"attempt", kAttempt, ""},
     {"chain", kChain, "the ordered hops of one user action"},
     {"file", kFile, ""},
@@ -366,6 +382,26 @@ constexpr Property kDockerCall[] = {
     {"exit_code", "integer", ""},
     {"pid", "integer", ""},
 };
+constexpr Property kTtrpcMessage[] = {
+    {"direction", kDirections, "in: request, out: answer"},
+    {"stream", "integer!", "pairs the answer with its request"},
+    {"service", "text", "absent: an answer whose request was not seen"},
+    {"method", "text", ""},
+    {"namespace", "text", "containerd's own: k8s.io, moby"},
+    {"length", "integer!", ""},
+    {"container_id", "text", ""},
+    {"exec_id", "text", "absent: the container's main process"},
+    {"command_words", "integer", "how many words the masked command has"},
+    {"command", "[]text", "only with --reveal command"},
+    {"tty", "boolean", ""},
+    {"pid", "integer", "as the shim tells it"},
+    {"exit_code", "integer", ""},
+    {"width", "integer", "columns"},
+    {"height", "integer", "rows"},
+    {"signal", "integer", ""},
+    {"status", "integer", "a gRPC code; absent: OK"},
+    {"message", "text", ""},
+};
 constexpr Property kClientHello[] = {
     {"version", "string!", "highest offered: tls1.2, tls1.3 …"},
     {"server_name", "text", ""},
@@ -411,6 +447,20 @@ constexpr Property kData[] = {
     {"text", "string", "the payload, where it is UTF-8"},
     {"b64", "string", "the payload in base64, where it is not"},
 };
+constexpr Property kProcessEvent[] = {
+    {"session", "string!", "whose process it is, or whose process made it"},
+    {"step", "enum exec|exit!", "a program was started; the process ended"},
+    {"pid", "integer!", ""},
+    {"comm", "text", ""},
+    {"exe", "text", ""},
+    {"command_words", "integer", "how many words the masked command has"},
+    {"command", "[]text", "only with --reveal command; cut at 512 bytes"},
+    {"programs", "integer", "that it has become, one after the other; absent: 1"},
+    {"parent_pid", "integer", "who made it, itself or through children without a program; absent: the runtime"},
+    {"depth", "integer!", "0: the session's process itself"},
+    {"exit_code", "integer", "128 + signal where it was killed"},
+    {"duration_s", "number", "exit: since its first program"},
+};
 constexpr Property kResizeEvent[] = {
     {"stream", "integer!", ""},
     {"width", "integer!", "columns"},
@@ -436,6 +486,7 @@ constexpr Definition kEvents[] = {
     {"cri.message", kCriMessage, "a gRPC message of the CRI"},
     {"cri.done", kCriDone, "end of a CRI call"},
     {"docker.call", kDockerCall, "a step of the Docker Engine API"},
+    {"ttrpc.message", kTtrpcMessage, "a message between containerd and a shim"},
     {"tls.client_hello", kClientHello, ""},
     {"tls.server_hello", kServerHello, ""},
     {"tls.closed", kTlsClosed, ""},
@@ -446,13 +497,14 @@ constexpr Definition kEvents[] = {
     {"resize", kResizeEvent, "the terminal's new size"},
     {"session", kSession, "a session that is over: the object of the report"},
     {"chain", kChain, "live only: a user action whose sessions are all over"},
+    {"process", kProcessEvent, "live only: what a session runs in its container"},
     {"finding", kFinding, ""},
     {"loss", kLoss, "at most once per second; no filter holds it back"},
     {"capture.end", kCaptureEnd, "last line"},
 };
 
-constexpr std::array<std::string_view, 6> kWithoutPlace = {"capture.start", "capture.end", "loss",
-                                                           "session",       "chain",       "finding"};
+constexpr std::array<std::string_view, 7> kWithoutPlace = {"capture.start", "capture.end", "loss",   "session",
+                                                           "chain",         "finding",     "process"};
 
 // OpenTelemetry semantic conventions 1.44; a session is a trace, hops are spans.
 constexpr OtelName kOtel[] = {

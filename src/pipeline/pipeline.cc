@@ -183,6 +183,7 @@ struct Pipeline::State final : decode::net::TcpListener, Connection::Owner {
         }
         StreamEntry& stream = streams[index];
         enter(stream.flow.id, 2 * index + 1);
+        if (knows_more(input, stream.info)) builder.peers(stream.info);
         std::uint64_t& next = stream.next[index_of(input.direction)];
         Bytes bytes = input.bytes;
         if (input.offset > next) {
@@ -200,6 +201,19 @@ struct Pipeline::State final : decode::net::TcpListener, Connection::Owner {
         stream.ended[index_of(input.direction)] = true;
         current->connection->closing(input.direction, FinKind::fin, *this);
         if (stream.ended[0] && stream.ended[1]) end_stream(stream, false);
+    }
+    // Who accepted a connection is known when it has written; until then it is who listened.
+    static bool knows_more(const StreamChunk& input, chain::FlowInfo& info) {
+        const auto take = [](auto& into, const auto& from, const auto& nothing) {
+            if (from == nothing || into == from) return false;
+            into = from;
+            return true;
+        };
+        bool more = take(info.client_pid, input.client_pid, 0U);
+        more = take(info.server_pid, input.server_pid, 0U) || more;
+        more = take(info.unix_client_inode, input.client_inode, std::uint64_t{0}) || more;
+        more = take(info.unix_server.inode, input.server.inode, std::uint64_t{0}) || more;
+        return take(info.unix_server.path, input.server.path, std::string()) || more;
     }
     void end_stream(StreamEntry& stream, bool capture_over) {
         if (!stream.live) return;

@@ -207,6 +207,49 @@ void add_portforward(Model& model) {
     model.sessions.push_back(std::move(late));
 }
 
+Hop shim_hop() {
+    Hop hop;
+    hop.kind = HopKind::shim;
+    hop.unix_socket = UnixEndpoint{"/run/containerd/s/53a0a08547b2", 157'501};
+    hop.from = Process{23784, Untrusted("containerd"), Untrusted("/usr/bin/containerd")};
+    hop.to = Process{17784, Untrusted("containerd-shim"), Untrusted("/usr/bin/containerd-shim-runc-v2")};
+    hop.proto = "ttrpc";
+    hop.start = at(0.911);
+    hop.took = {11'200'000};
+    hop.bytes = {1'100, 300};
+    hop.evidence = {{.grade = Grade::decoded, .says = "Start was answered with pid 17801", .id = "pid"}};
+    return hop;
+}
+
+Hop process_hop() {
+    Hop hop;
+    hop.kind = HopKind::process;
+    hop.from = Process{17784, Untrusted("containerd-shim"), {}};
+    hop.to = Process{17801, Untrusted("sh"), Untrusted("/bin/sh")};
+    hop.start = at(0.92);
+    hop.took = {400'000'000};
+    hop.evidence = {{.grade = Grade::decoded, .says = "the shim answered Start with its pid", .id = "pid"}};
+    const auto ran = [](std::uint32_t parent, std::uint32_t pid, const char* comm, double begin,
+                        std::vector<Untrusted> command) {
+        RanProcess process;
+        process.parent = parent;
+        process.process = {pid, Untrusted(comm), Untrusted("/bin/" + std::string(comm))};
+        process.command = std::move(command);
+        process.start = at(begin);
+        return process;
+    };
+    hop.ran.push_back(
+        ran(0, 17801, "sh", 0.92, {Untrusted("sh"), Untrusted("-c"), Untrusted("echo " + secret(kPassword))}));
+    hop.ran.push_back(ran(0, 17802, "ls", 0.93, {Untrusted("ls"), Untrusted(secret(kPassword))}));
+    hop.ran.push_back(ran(0, 17803, "env", 0.94, {Untrusted("env"), Untrusted("sleep"), Untrusted("9")}));
+    hop.ran.push_back(ran(2, 17804, "sleep", 0.95, {}));
+    hop.ran[1].end = at(0.935);
+    hop.ran[1].exit_code = 0;
+    hop.ran[2].programs = 2;
+    hop.ran_dropped = 7;
+    return hop;
+}
+
 void add_chains(Model& model) {
     // Live, the system tells who is at both ends.
     model.sessions[5]->ends = std::make_unique<chain::Ends>();
@@ -252,6 +295,8 @@ void add_chains(Model& model) {
     exec.hops.push_back(cri);
     for (const std::uint32_t number : {3U, 6U})
         exec.hops.push_back(make_hop(*model.sessions[number - 1], "token t2 is in the CRI answer and in the URL"));
+    exec.hops.push_back(shim_hop());
+    exec.hops.push_back(process_hop());
     exec.candidates = {
         {.grade = Grade::inferred, .says = "s8 was open at that time, but nothing names it", .frame = 80}};
     exec.contradictions = {
@@ -265,6 +310,12 @@ void add_chains(Model& model) {
     forward.start = at(11.25);
     forward.end = at(52.25);
     forward.hops = {make_hop(*model.sessions[6], "the path of the streaming server")};
+    Hop dial;
+    dial.kind = HopKind::process;
+    dial.net_namespace = 4'026'532'777;
+    dial.stream = 1;
+    dial.start = at(11.26);
+    forward.hops.push_back(dial);
     model.chains.push_back(std::move(forward));
 }
 
@@ -515,6 +566,30 @@ void tell_calls(Ndjson& ndjson, Place place) {
                             .exit_code = 0,
                             .pid = 77},
                  place);
+    ndjson.event(TaskMessage{.stream = 7,
+                             .service = "containerd.task.v2.Task",
+                             .method = kReadableHostile,
+                             .runtime_namespace = "k8s.io",
+                             .message_bytes = 200,
+                             .container_id = kContainerId,
+                             .exec_id = "9be1",
+                             .command = command,
+                             .tty = true},
+                 place);
+    ndjson.event(TaskMessage{.stream = 7,
+                             .response = true,
+                             .service = "containerd.task.v2.Task",
+                             .method = "Wait",
+                             .message_bytes = 20,
+                             .container_id = kContainerId,
+                             .pid = 77,
+                             .exit_code = 3,
+                             .width = 80,
+                             .height = 24,
+                             .signal = 9,
+                             .status = 2,
+                             .status_text = kStatusText},
+                 place);
     const std::string_view alpn[] = {"h2", "http/1.1"};
     ndjson.event(TlsClientHello{.version = 0x0304, .server_name = kReadableHostile, .alpn = alpn}, place);
     ndjson.event(TlsServerHello{.version = 0x0303, .cipher_suite = 0x1301, .alpn = "h2"}, place);
@@ -575,6 +650,18 @@ void tell_everything(Ndjson& ndjson, const Model& model) {
             if (std::find(each.sessions.begin(), each.sessions.end(), session->number) != each.sessions.end())
                 members.push_back(session.get());
         ndjson.chain(each, members);
+    }
+    const chain::Hop process = process_hop();
+    for (const std::uint32_t index : {0U, 2U, 3U, 1U}) {
+        const chain::RanProcess& ran = process.ran[index];
+        const bool exit = ran.exit_code.has_value();
+        ndjson.process(*model.sessions.front(), {.exit = exit,
+                                                 .at = exit ? *ran.end : ran.start,
+                                                 .process = &ran,
+                                                 .parent_pid = index == 0 ? 0 : process.ran[ran.parent].process.pid,
+                                                 .depth = index == 0   ? 0U
+                                                          : index == 3 ? 2U
+                                                                       : 1U});
     }
     ndjson.end(model);
 }

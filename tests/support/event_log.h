@@ -45,6 +45,7 @@ inline std::string lane_of(const Event& event) {
             [&](const CriMessage& e) { return by(e.response ? Direction::to_client : Direction::to_server); },
             [&](const CriDone&) { return by(Direction::to_client); },
             [&](const DockerCall&) { return std::string("docker"); },
+            [&](const TaskMessage& e) { return by(e.response ? Direction::to_client : Direction::to_server); },
             // A problem inside a payload says where by its offset, not by its place among the pieces.
             [&](const Problem& e) { return "problem " + by(e.direction); },
         },

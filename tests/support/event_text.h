@@ -195,6 +195,18 @@ inline std::string event_text(const Event& event) {
                        ' ' + escaped(e.namespace_) + '/' + escaped(e.pod) + '/' + escaped(e.container) + ' ' +
                        escaped(e.uid);
             },
+            [&](const TaskMessage& e) {
+                std::string out = "task " + n(e.stream) + (e.response ? " response " : " request ") +
+                                  escaped(e.service) + '/' + escaped(e.method) +
+                                  flag(!e.method_known, "method-unknown") + " in " + escaped(e.runtime_namespace) +
+                                  " bytes=" + n(e.message_bytes);
+                out += " container=" + escaped(e.container_id) + " exec=" + escaped(e.exec_id) +
+                       list_text("arg", e.command) + flag(e.tty, "tty") + optional_text("pid", e.pid) +
+                       optional_text("exit", e.exit_code);
+                out += " size=" + n(e.width) + 'x' + n(e.height) + " signal=" + n(e.signal) +
+                       " status=" + std::to_string(e.status) + ' ' + escaped(e.status_text);
+                return out;
+            },
             [&](const Problem& e) {
                 return "problem " + std::string(e.code) + ' ' + std::string(arrow(e.direction)) + " at " + n(e.offset) +
                        " skipped=" + n(e.skipped_bytes) + ' ' + escaped(e.text);

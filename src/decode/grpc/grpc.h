@@ -1,5 +1,5 @@
-// HTTP/2 without TLS or inside it (RFC 9113), gRPC framing, CRI v1 and v1alpha2 (PROTOCOLS G); and the Docker Engine
-// API over HTTP/1.1 (PROTOCOLS J).
+// HTTP/2 without TLS or inside it (RFC 9113), gRPC framing, CRI v1 and v1alpha2 (PROTOCOLS G); ttrpc of containerd's
+// shims; and the Docker Engine API over HTTP/1.1 (PROTOCOLS J).
 #pragma once
 
 #include <memory>
@@ -13,6 +13,10 @@ namespace hopscope::decode::grpc {
 // are found by their shape. Tells HttpRequest/HttpResponse/HttpEnd (version "HTTP/2"; exchange = stream id) for every
 // stream, HttpBody for streams that are not gRPC, CriMessage and CriDone for the CRI services.
 std::unique_ptr<Decoder> make_http2(bool late);
+
+// ttrpc between containerd and a shim (ttrpc.h). `late`: joined in the middle, read from the next frame on. Tells
+// TaskMessage.
+std::unique_ptr<Decoder> make_ttrpc(bool late);
 
 // Docker's hijacked stream after 101/200: raw (tty) or with 8-byte multiplex headers. Streams: 0 stdin, 1 stdout, 2
 // stderr.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/limits.h"
+#include "decode/grpc/ttrpc_frame.h"
 #include "decode/stream/detect_late.h"
 #include "decode/stream/http_head.h"
 
@@ -59,6 +60,15 @@ Answer is_request(std::string_view text) {
     return text.substr(version + 1, end - version).starts_with("HTTP/1.") ? Answer::yes : Answer::no;
 }
 
+Answer is_ttrpc(Bytes bytes) {
+    switch (grpc::begins_ttrpc_request(bytes)) {
+        case grpc::TtrpcStart::no: return Answer::no;
+        case grpc::TtrpcStart::maybe: return Answer::maybe;
+        case grpc::TtrpcStart::yes: break;
+    }
+    return Answer::yes;
+}
+
 Verdict verdict(Protocol protocol, bool first_is_client = true, bool late = false) {
     return {protocol, first_is_client, late};
 }
@@ -78,6 +88,7 @@ Verdict detect_at_start(Bytes client, Bytes server, bool over) {
     if (consider(is_http2_preface(text))) return verdict(Protocol::http2);
     if (consider(is_client_hello(client))) return verdict(Protocol::tls);
     if (consider(is_request(text))) return verdict(Protocol::http1);
+    if (consider(is_ttrpc(client))) return verdict(Protocol::ttrpc);
     const bool waits = maybe && !over && client.size() <= limits::kUndecidedBytesMax;
     return verdict(waits ? Protocol::undecided : Protocol::unknown);
 }
@@ -92,6 +103,7 @@ Verdict detect(Bytes first, Bytes second, bool at_start, bool over) {
         const Bytes server = first_is_client ? second : first;
         if (as_text(client).starts_with(kHttp2Preface)) return verdict(Protocol::http2, first_is_client);
         if (is_client_hello(client) == Answer::yes) return verdict(Protocol::tls, first_is_client);
+        if (is_ttrpc(client) == Answer::yes) return verdict(Protocol::ttrpc, first_is_client, true);
         if (http::begins_request(as_text(client)) == http::Begins::yes ||
             http::begins_response(as_text(server)) == http::Begins::yes)
             return verdict(Protocol::http1, first_is_client, true);

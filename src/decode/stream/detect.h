@@ -15,6 +15,7 @@ enum class Protocol : std::uint8_t {
     websocket,  // likewise
     tls,
     http2,  // connection preface, or joined late
+    ttrpc,  // a request of a client, or joined late
 };
 
 struct Verdict {

@@ -35,10 +35,13 @@ std::vector<Untrusted> split_arguments(std::string_view bytes) {
 ProcessEvent event_of(const hs_exec_event& raw, const BootClock& clock) {
     const hs_process_event& process = raw.process;
     ProcessEvent event;
-    event.kind = process.kind == HS_PROCESS_EXEC ? ProcessEvent::Kind::exec : ProcessEvent::Kind::exit;
+    event.kind = process.kind == HS_PROCESS_EXEC   ? ProcessEvent::Kind::exec
+                 : process.kind == HS_PROCESS_FORK ? ProcessEvent::Kind::fork
+                                                   : ProcessEvent::Kind::exit;
     event.at = clock.wall(process.at_boot_ns);
     event.process = {.pid = process.pid, .start_ticks = start_ticks(process.start_boot_ns)};
     event.parent_pid = process.parent_pid;
+    if (event.kind == ProcessEvent::Kind::fork) return event;
     event.comm = Untrusted(field_text(process.comm, sizeof process.comm));
     for (const auto& name : process.cgroup) {
         const std::string_view text = field_text(name, sizeof name);
@@ -71,7 +74,7 @@ Result<std::unique_ptr<ProcessWatcher>> ProcessWatcher::open(std::uint32_t ring_
     auto ring = BpfRing::open(object->map_fd("ring"));
     if (!ring) return unexpected(std::move(ring.error()));
     auto state = std::make_unique<State>(State{std::move(*object), std::move(*ring)});
-    for (const char* program : {"on_exec", "on_exit"})
+    for (const char* program : {"on_fork", "on_exec", "on_exit"})
         if (Status attached = state->object.attach(program); !attached) return unexpected(std::move(attached.error()));
     return std::unique_ptr<ProcessWatcher>(new ProcessWatcher(std::move(state)));
 }
@@ -81,8 +84,8 @@ int ProcessWatcher::fd() const { return state_->ring.fd(); }
 std::size_t ProcessWatcher::drain(const std::function<void(const ProcessEvent&)>& callback) {
     const BootClock clock;
     return state_->ring.drain([&](std::span<const std::uint8_t> bytes) {
-        // An exit is the first part of a start.
-        if (bytes.size() < sizeof(hs_process_event)) return;
+        // An exit is the first part of a start, and a fork that of an exit.
+        if (bytes.size() < sizeof(hs_fork_event)) return;
         hs_exec_event raw;
         std::memset(&raw, 0, sizeof raw);
         std::memcpy(&raw, bytes.data(), std::min(bytes.size(), sizeof raw));

@@ -1,8 +1,9 @@
-// Tells every program that is started and every process that ends on the node, containers included (raw tracepoints
-// sched_process_exec and sched_process_exit, kernel 5.8+, CAP_BPF and CAP_PERFMON), with the names of its control
-// groups.
+// Tells every process that is made, every program that is started and every process that ends on the node, containers
+// included (raw tracepoints sched_process_fork, _exec and _exit, kernel 5.8+, CAP_BPF and CAP_PERFMON); starts and ends
+// with the names of the control groups.
 //
-// One `exit` per process, not per thread. It does not see fork without exec, nor arguments beyond the first 512 bytes.
+// One `fork` and one `exit` per process, not per thread. A `fork` wakes nobody: it is drained with what follows. It does
+// not see arguments beyond the first 512 bytes.
 // Attached from open() to destruction; nothing is pinned. Process numbers are those of the initial pid namespace.
 #pragma once
 

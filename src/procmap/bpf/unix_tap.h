@@ -51,7 +51,9 @@ public:
     UnixTap(const UnixTap&) = delete;
     UnixTap& operator=(const UnixTap&) = delete;
 
-    // One path more, from now on; connections that are open already are joined at their next write.
+    // One path more, from now on; connections that are open already are joined at their next write. A path that ends
+    // with '/' stands for all sockets in this folder whose names are 64 bytes long, as containerd's shims have them,
+    // those too that are made later.
     Status watch(const std::string& path);
 
     [[nodiscard]] int fd() const;  // readable when there is something to drain

@@ -41,22 +41,24 @@ protected:
     std::uint32_t run(std::vector<const char*> arguments) {
         return run(std::move(arguments), [] {});
     }
-    // All events until nothing came of this process for half a second.
+    // All starts and ends until nothing came of this process for half a second; how it was made is in `forks`.
     std::vector<ProcessEvent> events_of(std::uint32_t pid) {
         std::vector<ProcessEvent> found;
+        forks.clear();
         auto last = std::chrono::steady_clock::now();
         while (std::chrono::steady_clock::now() - last < std::chrono::milliseconds(500)) {
             pollfd waiting{watcher->fd(), POLLIN, 0};
             ::poll(&waiting, 1, 50);
             watcher->drain([&](const ProcessEvent& event) {
                 if (event.process.pid != pid) return;
-                found.push_back(event);
+                (event.kind == ProcessEvent::Kind::fork ? forks : found).push_back(event);
                 last = std::chrono::steady_clock::now();
             });
         }
         return found;
     }
     std::unique_ptr<ProcessWatcher> watcher;
+    std::vector<ProcessEvent> forks;
 };
 
 std::vector<std::string> words(const std::vector<Untrusted>& texts) {
@@ -118,6 +120,36 @@ TEST_F(ProcessWatcherTest, threads_end_without_an_event) {
     ASSERT_EQ(events.size(), 1U);
     EXPECT_EQ(events[0].kind, ProcessEvent::Kind::exit);
     EXPECT_EQ(events[0].exit_code, 5);
+    EXPECT_EQ(forks.size(), 1U);
+}
+
+// Who made a process is known although its maker is gone before it starts a program.
+TEST_F(ProcessWatcherTest, who_made_a_process_that_was_orphaned) {
+    int way[2];
+    ASSERT_EQ(::pipe(way), 0);
+    const pid_t middle = ::fork();
+    if (middle == 0) {
+        const pid_t last = ::fork();
+        if (last == 0) {
+            ::usleep(100'000);
+            ::execl("/bin/true", "/bin/true", nullptr);
+            ::_exit(126);
+        }
+        [[maybe_unused]] const ssize_t told = ::write(way[1], &last, sizeof last);
+        ::_exit(0);
+    }
+    pid_t last = 0;
+    ASSERT_EQ(::read(way[0], &last, sizeof last), static_cast<ssize_t>(sizeof last));
+    ::waitpid(middle, nullptr, 0);
+    ::close(way[0]);
+    ::close(way[1]);
+    const auto events = events_of(static_cast<std::uint32_t>(last));
+    ASSERT_EQ(forks.size(), 1U);
+    EXPECT_EQ(forks[0].parent_pid, static_cast<std::uint32_t>(middle));
+    ASSERT_EQ(events.size(), 2U);
+    EXPECT_NE(events[0].parent_pid, static_cast<std::uint32_t>(middle)) << "it has another parent now";
+    EXPECT_EQ(forks[0].process, events[0].process);
+    EXPECT_LE(forks[0].at, events[0].at);
 }
 
 // A directory of control groups where a process may be put: of the pids controller (version 1), else of the unified

@@ -269,6 +269,28 @@ TEST(UnixTap, requests_come_before_their_answers) {
     EXPECT_EQ(tapped.out_of_order, 0);
 }
 
+// A folder stands for sockets whose names are digests, whenever they are made, and for nothing else in it.
+TEST(UnixTap, every_digest_in_a_folder) {
+    TempDir directory;
+    const std::string folder = directory.file("s"), digest(64, 'd');
+    ASSERT_EQ(::mkdir(folder.c_str(), 0700), 0);
+    OPEN_TAP(tap, {folder + "/"});
+    Tapped tapped;
+    std::vector<std::string> seen;
+    for (const std::string& path : {folder + "/" + digest, folder + "/plain.sock",
+                                    directory.file("e" + digest.substr(1)), folder + "/" + digest.substr(1) + "e"}) {
+        const Fd listener = unix_listener(path), client = unix_client(path), server = accept_from(listener);
+        ASSERT_EQ(::write(client.get(), "ask", 3), 3) << path;
+        ASSERT_EQ(::write(server.get(), "answer", 6), 6);
+        (*tap)->flush([&](const UnixWrite& write) { tapped.on(write); });
+        seen.emplace_back(std::string(as_text(tapped.streams[inode_of(client)].bytes)) + "/" +
+                          std::string(as_text(tapped.streams[inode_of(server)].bytes)));
+        tapped = {};
+        ::unlink(path.c_str());
+    }
+    EXPECT_EQ(seen, (std::vector<std::string>{"ask/answer", "/", "/", "ask/answer"}));
+}
+
 TEST(UnixTap, abstract_names_and_paths_that_come_later) {
     TempDir directory;
     const std::string path = directory.file("later.sock");

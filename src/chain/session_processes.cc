@@ -1,0 +1,65 @@
+#include "chain/session_processes.h"
+
+#include <algorithm>
+
+#include "core/limits.h"
+
+namespace hopscope::chain {
+namespace {
+
+// As long as a chain waits before it is told.
+constexpr std::int64_t kSettleNs = 2 * kNanosecondsPerSecond;
+
+const Session* find(const Model& model, std::uint32_t number) {
+    const auto at = std::lower_bound(model.sessions.begin(), model.sessions.end(), number,
+                                     [](const auto& session, std::uint32_t key) { return session->number < key; });
+    return at == model.sessions.end() || (*at)->number != number ? nullptr : at->get();
+}
+
+std::uint32_t depth_of(std::span<const RanProcess> ran, std::uint32_t place) {
+    std::uint32_t depth = 0;
+    for (; place != 0; place = ran[place].parent) ++depth;  // a parent stands before its children
+    return depth;
+}
+
+}  // namespace
+
+void SessionProcesses::opened(const Session& session) {
+    // The hop that ends at the runtime speaks for the action; other hops would tell the same once more.
+    if (session.hop != HopKind::runtime || session.op != Op::exec) return;
+    if (watched_.size() >= limits::kLiveWaitingMax) watched_.pop_front();
+    watched_.push_back({.session = session.number, .root = {}, .told = 0, .seen = 0});
+}
+
+void SessionProcesses::look(Builder& builder, const ProcessBook& book, Timestamp now, const Tell& tell) {
+    if (watched_.empty()) return;
+    const Model& model = builder.model();
+    const std::uint64_t signs = book.programs_seen() + builder.shim_starts();
+    for (Watched& each : watched_) {
+        const Session* session = find(model, each.session);
+        if (!session) continue;
+        if (!each.root && each.seen != signs) {
+            each.root = book.root_of(*session, builder.started(*session), model.sessions);
+            each.seen = signs;
+        }
+        if (!each.root) continue;
+        const std::span<const RanProcess> ran = book.ran(*each.root);
+        const std::span<const RanStep> steps = book.steps(*each.root);
+        for (; each.told < steps.size(); ++each.told) {
+            const RanStep& step = steps[each.told];
+            if (step.place >= ran.size()) continue;
+            const RanProcess& process = ran[step.place];
+            tell(*session, {.exit = step.exit,
+                            .at = step.at,
+                            .process = &process,
+                            .parent_pid = step.place == 0 ? 0 : ran[process.parent].process.pid,
+                            .depth = depth_of(ran, step.place)});
+        }
+    }
+    std::erase_if(watched_, [&](const Watched& each) {
+        const Session* session = find(model, each.session);
+        return !session || (session->over && (now - session->end).ns > kSettleNs);
+    });
+}
+
+}  // namespace hopscope::chain
