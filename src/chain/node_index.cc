@@ -55,7 +55,7 @@ std::string name_of(const Process& process) {
 std::string name_of(const hopscope::Process& process) { return name_of(short_form(process)); }
 
 Process short_form(const hopscope::Process& process) {
-    return {.pid = process.id.pid, .comm = process.comm, .exe = process.exe};
+    return {.pid = process.id.pid, .comm = process.comm, .exe = process.exe, .start = process.started};
 }
 
 bool is_component(ProcessRole role) { return role != ProcessRole::unknown && role != ProcessRole::in_container; }

@@ -13,12 +13,15 @@ const std::vector<std::string_view> kWhen = {"auto", "always", "never"};
 const OptionSpec kUser{.name = "user", .value = "NAME", .text = "go on as this user once everything is open"};
 const OptionSpec kTlsKeys{
     .name = "tls-keys", .value = "FILE", .text = "TLS key log (SSLKEYLOGFILE format) to decrypt with", .repeat = true};
+const OptionSpec kNoSidecar{.name = "no-sidecar",
+                            .text = "leave out FILE.unix.pcapng, which a recording has beside it"};
 const OptionSpec kSession{
     .name = "session", .letter = 's', .value = "ID", .text = "the session, as analyze numbers it (s1)"};
 
 std::vector<OptionSpec> ports_options() {
     std::vector<OptionSpec> options = {
         {.name = "all", .text = "listeners of everybody, not only of node components"},
+        {.name = "since-boot", .text = "a column more: how long after the boot each owner was started"},
         {.name = "tcp", .text = "only the kinds that are named: --tcp --udp --unix; else TCP and unix"},
         {.name = "udp", .text = "UDP sockets"},
         {.name = "unix", .text = "unix sockets"},
@@ -72,12 +75,19 @@ std::vector<OptionSpec> record_options() {
                  "captured",
          .fallback = "headers",
          .choices = {"none", "headers", "full"}},
+        {.name = "unix",
+         .value = "WHERE",
+         .text = "CRI calls and processes (eBPF): sidecar: beside it, in FILE.unix.pcapng; embed: in FILE, which tcpdump "
+                 "then cannot read; off: not recorded",
+         .fallback = "sidecar",
+         .choices = {"embed", "sidecar", "off"}},
         {.name = "file-size",
          .letter = 'C',
          .value = "SIZE",
          .text = "begin a new file after this size: FILE_00001.pcapng …"},
         {.name = "file-time", .letter = 'G', .value = "TIME", .text = "begin a new file after this time (60s, 10m)"},
         {.name = "files", .letter = 'W', .value = "N", .text = "keep the newest N files, remove older ones"},
+        {.name = "until-session", .text = "stop after the first session that has ended"},
         kUser,
         {.name = "force", .text = "write over an existing file"},
     };
@@ -158,6 +168,7 @@ std::vector<CommandSpec> make_commands() {
                       .choices = {"summary", "ports", "sessions", "chains", "streams", "findings", "loss", "all"},
                       .list = true},
                      {.name = "top", .value = "N", .text = "rows per table; 0: all", .fallback = "20"},
+                     kNoSidecar,
                      kTlsKeys,
                      {.name = "fail-on",
                       .value = "LEVEL",
@@ -179,6 +190,7 @@ std::vector<CommandSpec> make_commands() {
                       .letter = 's',
                       .value = "ID",
                       .text = "only the chain of this session (s2) or with this name (c1)"},
+                     kNoSidecar,
                      kTlsKeys},
          .formats = {"text", "json", "mermaid", "html", "otlp-json"},
          .run = run_chain},
@@ -214,6 +226,7 @@ std::vector<CommandSpec> make_commands() {
                       .fallback = "-"},
                      {.name = "force", .text = "write over an existing file"},
                      {.name = "force-tty", .text = "write raw bytes to a terminal"},
+                     kNoSidecar,
                      kTlsKeys},
          .formats = {},
          .run = run_extract},
@@ -229,7 +242,7 @@ std::vector<CommandSpec> make_commands() {
                       .value = "NAME",
                       .text = "what the bytes are",
                       .fallback = "auto",
-                      .choices = {"auto", "http", "spdy", "ws", "http2", "tls"}},
+                      .choices = {"auto", "http", "spdy", "ws", "http2", "ttrpc", "tls"}},
                      {.name = "hex", .value = "TEXT", .text = "the bytes as hexadecimal"},
                      {.name = "base64", .value = "TEXT", .text = "the bytes as base64"},
                      {.name = "input",
@@ -254,7 +267,7 @@ std::vector<CommandSpec> make_commands() {
          .arguments_max = 2,
          .summary = "copy a capture with secrets overwritten, lengths and times kept: for bug reports",
          .examples = {"hopscope mask node.pcap node-masked.pcap"},
-         .options = {{.name = "force", .text = "write over an existing file"}},
+         .options = {{.name = "force", .text = "write over an existing file"}, kNoSidecar},
          .formats = {},
          .run = run_mask},
         {.name = "schema",

@@ -118,12 +118,14 @@ Status prepare(PortsRun& run, const Invocation& invocation) {
     return Done{};
 }
 
-exports::NodeFacts facts_of(const Node& node, std::size_t listening) {
+exports::NodeFacts facts_of(const Node& node, std::size_t listening, std::size_t findings_hidden) {
     return {.at = node.table.at,
+            .booted = node.table.booted,
             .method = node.table.method,
             .limits = limits_of(node),
             .listening = listening,
-            .owners_unknown = node.table.owners_unknown};
+            .owners_unknown = node.table.owners_unknown,
+            .findings_hidden = findings_hidden};
 }
 
 std::size_t count_listening(const PortChoice& choice, const Judgement& judgement) {
@@ -190,7 +192,7 @@ int explain(PortsRun& run, const Invocation& invocation, const Node& node, const
             shown.findings.push_back(finding);
     exports::FdOutput out(STDOUT_FILENO, "standard output");
     if (invocation.format() == "json") {
-        exports::write_ports_json(out, shown, facts_of(node, count_listening(run.choice, judgement)));
+        exports::write_ports_json(out, shown, facts_of(node, count_listening(run.choice, judgement), 0));
     } else {
         for (std::size_t i = 0; i < shown.verdicts.size(); ++i) {
             if (i > 0) out.append('\n');
@@ -207,12 +209,18 @@ int explain(PortsRun& run, const Invocation& invocation, const Node& node, const
 int list(PortsRun& run, const Invocation& invocation, const Node& node, const Judgement& judgement) {
     const Judgement shown = chosen(run.choice, judgement);
     const std::size_t listening = count_listening(run.choice, judgement);
+    const std::size_t hidden = count_hidden_findings(run.choice, judgement);
     exports::FdOutput out(STDOUT_FILENO, "standard output");
     if (invocation.format() == "json") {
-        exports::write_ports_json(out, shown, facts_of(node, listening));
+        exports::write_ports_json(out, shown, facts_of(node, listening, hidden));
     } else if (!shown.verdicts.empty()) {
         exports::write_ports_text(out, shown,
-                                  {.style = run.style, .header = !invocation.on("no-header"), .listening = listening});
+                                  {.style = run.style,
+                                   .header = !invocation.on("no-header"),
+                                   .listening = listening,
+                                   .findings_hidden = hidden,
+                                   .since_boot = invocation.on("since-boot"),
+                                   .booted = node.table.booted});
     }
     out.flush();
     if (invocation.format() != "json") report_limits(node);

@@ -11,7 +11,7 @@
 namespace hopscope::cli {
 
 struct PortChoice {
-    bool all = false;  // else those of node components
+    bool all = false;  // else those of node components, and what there is a finding about
     bool tcp = true, udp = false, unix_sockets = true;
     std::string min_sure = "low";
     std::function<bool(std::uint64_t)> shows_namespace;  // null: every one
@@ -27,5 +27,8 @@ bool is_considered(const PortChoice& choice, const chain::Verdict& verdict);
 bool is_shown(const PortChoice& choice, const chain::Verdict& verdict);
 // The verdicts that are shown, and the findings that belong to them or to none.
 chain::Judgement chosen(const PortChoice& choice, const chain::Judgement& judgement);
+// Findings that chosen() leaves out, because their listeners are not shown: those of another kind or network namespace
+// are counted too.
+std::size_t count_hidden_findings(const PortChoice& choice, const chain::Judgement& judgement);
 
 }  // namespace hopscope::cli

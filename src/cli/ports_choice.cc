@@ -29,7 +29,8 @@ bool is_considered(const PortChoice& choice, const Verdict& verdict) {
 }
 
 bool is_shown(const PortChoice& choice, const Verdict& verdict) {
-    return is_considered(choice, verdict) && (choice.all || is_component(verdict)) &&
+    // What is suspicious is shown whoever it belongs to: a program that only looks like a component is nobody's.
+    return is_considered(choice, verdict) && (choice.all || is_component(verdict) || !verdict.findings.empty()) &&
            sureness(verdict.confidence) >= sureness(choice.min_sure) && (!choice.filter || choice.filter(verdict));
 }
 
@@ -45,6 +46,17 @@ Judgement chosen(const PortChoice& choice, const Judgement& judgement) {
         if (any_about(shown.verdicts, finding) || !any_about(judgement.verdicts, finding))
             shown.findings.push_back(finding);
     return shown;
+}
+
+std::size_t count_hidden_findings(const PortChoice& choice, const Judgement& judgement) {
+    const auto is_about_one = [&](const chain::Finding& finding, bool shown) {
+        return std::any_of(judgement.verdicts.begin(), judgement.verdicts.end(), [&](const Verdict& verdict) {
+            return is_shown(choice, verdict) == shown && exports::is_about(finding, verdict);
+        });
+    };
+    return static_cast<std::size_t>(std::count_if(
+        judgement.findings.begin(), judgement.findings.end(),
+        [&](const chain::Finding& finding) { return is_about_one(finding, false) && !is_about_one(finding, true); }));
 }
 
 }  // namespace hopscope::cli

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/time.h"
 #include "core/untrusted.h"
 
 namespace hopscope {
@@ -39,6 +40,7 @@ std::string_view to_string(ProcessRole role);  // "containerd-shim"; empty for u
 
 struct Process {
     ProcessId id;
+    Timestamp started;  // by the node's clock, to a hundredth of a second; 0: unknown
     std::uint32_t parent_pid = 0;
     std::uint32_t uid = 0;
     Untrusted comm;                  // 15 bytes at most

@@ -51,6 +51,7 @@ struct Socket {
 // How the table was made, and what it therefore cannot hold.
 struct SocketTable {
     Timestamp at;
+    Timestamp booted;  // when the kernel began to count a process' start time; 0: unknown
     std::vector<Socket> sockets;
     std::vector<Process> processes;    // sorted by pid
     std::string method;                // "iter/task_file", "sock_diag + /proc/*/fd", "/proc/net + /proc/*/fd"

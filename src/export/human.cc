@@ -14,6 +14,72 @@ std::string print(const char* format, Values... values) {
     return {buffer, static_cast<std::size_t>(size)};
 }
 
+constexpr std::pair<std::string_view, const char*> kRoles[] = {
+    {"cri-streaming-server", "CRI streaming server"},
+    {"kubelet-api", "kubelet API"},
+    {"kubelet-read-only", "kubelet read-only API"},
+    {"kubelet-healthz", "kubelet healthz"},
+    {"cri-socket", "CRI (gRPC)"},
+    {"containerd-api", "containerd API"},
+    {"containerd-ttrpc", "containerd (ttrpc)"},
+    {"shim-socket", "shim (ttrpc)"},
+    {"docker-api", "Docker API"},
+    {"device-plugin", "device plugins"},
+    {"pod-resources", "pod resources"},
+    {"csi-socket", "CSI driver"},
+    {"kube-proxy-healthz", "kube-proxy healthz"},
+    {"kube-proxy-metrics", "kube-proxy metrics"},
+    {"etcd-client", "etcd, clients"},
+    {"etcd-peer", "etcd, peers"},
+    {"apiserver", "API server"},
+    {"metrics", "metrics"},
+    {"pprof", "pprof"},
+    {"cadvisor", "cAdvisor"},
+    {"apiserver-insecure", "API server, insecure"},
+    {"apiserver-proxy", "way to the API servers"},
+    {"controller-manager", "controller manager"},
+    {"controller-manager-insecure", "controller manager, insecure"},
+    {"scheduler", "scheduler"},
+    {"scheduler-insecure", "scheduler, insecure"},
+    {"cloud-controller-manager", "cloud controller manager"},
+    {"cloud-controller-webhook", "cloud controller webhook"},
+    {"konnectivity", "konnectivity tunnel"},
+    {"published-port", "published port"},
+    {"conmon-attach", "attach of one container"},
+    {"plugin-registration", "plugin registration"},
+    {"plugin-socket", "kubelet plugin"},
+    {"dra-socket", "DRA driver"},
+    {"nri-socket", "NRI plugins"},
+    {"docker-network", "Docker network helper"},
+    {"docker-swarm", "Docker swarm"},
+    {"edged-api", "edged API"},
+    {"edged-stream", "edged streaming"},
+    {"calico-health", "calico health"},
+    {"calico-typha", "calico typha"},
+    {"calico-socket", "calico"},
+    {"cilium-health", "cilium health"},
+    {"cilium-operator", "cilium operator"},
+    {"cilium-socket", "cilium"},
+    {"hubble", "Hubble flows"},
+    {"hubble-relay", "Hubble relay"},
+    {"gops", "Go diagnostics"},
+    {"flannel-socket", "flannel"},
+    {"bgp", "BGP"},
+    {"overlay-network", "overlay network"},
+    {"dns", "DNS"},
+    {"coredns-health", "CoreDNS health"},
+    {"node-problem-detector", "node problem detector"},
+    {"supervisor", "supervisor, joining nodes"},
+    {"cluster-agent", "cluster agent"},
+    {"dqlite", "dqlite"},
+};
+
+const char* words_of_role(std::string_view role) {
+    for (const auto& [name, words] : kRoles)
+        if (role == name) return words;
+    return nullptr;
+}
+
 }  // namespace
 
 std::string grouped(std::uint64_t count) {
@@ -105,30 +171,10 @@ std::string pod_name(const chain::K8sNames& names, Glyphs glyphs) {
 }
 
 std::string role_name(const std::string& role) {
-    static constexpr std::array<std::pair<std::string_view, const char*>, 19> kRoles = {{
-        {"cri-streaming-server", "CRI streaming server"},
-        {"kubelet-api", "kubelet API"},
-        {"kubelet-read-only", "kubelet read-only API"},
-        {"kubelet-healthz", "kubelet healthz"},
-        {"cri-socket", "CRI (gRPC)"},
-        {"containerd-api", "containerd API"},
-        {"containerd-ttrpc", "containerd (ttrpc)"},
-        {"shim-socket", "shim (ttrpc)"},
-        {"docker-api", "Docker API"},
-        {"device-plugin", "device plugins"},
-        {"pod-resources", "pod resources"},
-        {"csi-socket", "CSI driver"},
-        {"kube-proxy-healthz", "kube-proxy healthz"},
-        {"kube-proxy-metrics", "kube-proxy metrics"},
-        {"etcd-client", "etcd, clients"},
-        {"etcd-peer", "etcd, peers"},
-        {"apiserver", "API server"},
-        {"metrics", "metrics"},
-        {"pprof", "pprof"},
-    }};
-    for (const auto& [name, words] : kRoles)
-        if (role == name) return words;
-    return role.empty() ? "unknown" : role;
+    const char* words = words_of_role(role);
+    return words != nullptr ? words : role.empty() ? "unknown" : role;
 }
+
+bool has_role_name(std::string_view role) { return words_of_role(role) != nullptr; }
 
 }  // namespace hopscope::exports

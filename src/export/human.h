@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "chain/model.h"
 #include "core/time.h"
@@ -27,5 +28,6 @@ std::string outcome(const chain::Session& session);
 std::string pod_name(const chain::K8sNames& names, Glyphs glyphs);
 // Role of a port in words: "CRI streaming server"; roles that are not in the table come back as they are.
 std::string role_name(const std::string& role);
+bool has_role_name(std::string_view role);  // is in the table
 
 }  // namespace hopscope::exports

@@ -70,6 +70,7 @@ void process_member(JsonWriter& json, std::string_view key, const chain::Process
     json.number("pid", process.pid);
     json.text_if("comm", process.comm);
     json.text_if("exe", process.exe);
+    json.time_if("start", process.start);
     json.end_object();
 }
 
@@ -128,6 +129,7 @@ void write_ports_json(Output& out, const chain::Judgement& shown, const NodeFact
     json.begin_object();
     json.text("schema", "hopscope.ports/v1");
     json.time_if("ts", facts.at);
+    json.time_if("booted", facts.booted);
     json.newline();
     json.begin_array("ports");
     for (const Verdict& verdict : shown.verdicts) {
@@ -152,6 +154,7 @@ void write_ports_json(Output& out, const chain::Judgement& shown, const NodeFact
     json.text("method", facts.method);
     json.number("listening", facts.listening);
     json.number("owners_unknown", facts.owners_unknown);
+    json.number_if("findings_hidden", facts.findings_hidden);
     json.end_object();
     out.append('\n');
 }

@@ -10,10 +10,12 @@ namespace hopscope::exports {
 // What the document says about how it was made.
 struct NodeFacts {
     Timestamp at;
+    Timestamp booted;                 // the node; 0: unknown
     std::string method;               // SocketTable::method
     std::vector<std::string> limits;  // what could not be seen
     std::size_t listening = 0;        // listeners there are, shown or not
     std::uint64_t owners_unknown = 0;
+    std::size_t findings_hidden = 0;  // of listeners that are not shown
 };
 
 void write_ports_json(Output& out, const chain::Judgement& shown, const NodeFacts& facts);

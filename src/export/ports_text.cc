@@ -38,6 +38,14 @@ std::string exe_words(const Verdict& verdict, Glyphs glyphs) {
     return verdict.owners.empty() ? "-" : display(verdict.owners.front().process.exe, glyphs);
 }
 
+// How long after the boot the first owner was started: "12.4s"; with a '+' and the number of those started later.
+std::string started_words(const Verdict& verdict, Timestamp booted) {
+    if (booted.ns == 0) return "?";
+    return first_and_more(verdict.owners, [&](const chain::Owner& owner) {
+        return owner.process.start.ns == 0 ? std::string("?") : short_duration(owner.process.start - booted);
+    });
+}
+
 Table ports_table(const chain::Judgement& shown, const PortsTextOptions& options) {
     const auto title = [&](const char* text) { return options.header ? std::string(text) : std::string(); };
     constexpr std::size_t kNarrowColumns = 80;
@@ -47,6 +55,7 @@ Table ports_table(const chain::Judgement& shown, const PortsTextOptions& options
                  {.title = title("PROCESS"), .when_empty = true},
                  {.title = title("ROLE"), .shortest = narrow ? 10U : 0U, .when_empty = true},
                  {.title = title("SURE"), .leaves = 5},
+                 {.title = title("SINCE BOOT"), .align = Align::right},
                  {.title = title("SEEN"), .align = Align::right, .leaves = 3},
                  {.title = title("WHY"), .shortest = 16, .leaves = 4},
                  {.title = title("PEERS"), .leaves = 2},
@@ -62,7 +71,8 @@ Table ports_table(const chain::Judgement& shown, const PortsTextOptions& options
         if (!verdict.unix_path.empty()) place = elide_middle(place, path_columns, glyphs);
         table.row({Cell(std::move(place), warned ? Tone::look : Tone::heading), owner_words(verdict, glyphs),
                    display(role_name(verdict.role), glyphs),
-                   Cell(verdict.confidence, confidence_tone(verdict.confidence)), grouped(verdict.seen),
+                   Cell(verdict.confidence, confidence_tone(verdict.confidence)),
+                   options.since_boot ? started_words(verdict, options.booted) : std::string(), grouped(verdict.seen),
                    display(verdict.short_why, glyphs), peer_words(verdict, glyphs), exe_words(verdict, glyphs)});
     }
     return table;
@@ -145,9 +155,14 @@ void write_ports_text(Output& out, const chain::Judgement& shown, const PortsTex
     if (!options.header) return;
     std::string footer = grouped(shown.verdicts.size()) + " shown of " + grouped(options.listening) + " listening";
     if (shown.verdicts.size() < options.listening) footer += " (--all)";
+    if (options.since_boot && options.booted.ns != 0) footer += ", booted " + date_time(options.booted) + " UTC";
     if (!shown.findings.empty()) footer += ". " + counted(shown.findings.size(), "finding") + ":";
     add_line(out, style.paint(footer, Tone::faint));
     for (const Finding& finding : shown.findings) finding_lines(out, finding, style, 1);
+    if (options.findings_hidden != 0)
+        add_line(out, style.paint(counted(options.findings_hidden, "finding") +
+                                      " of listeners that the options leave out: hopscope ports --all --netns all",
+                                  Tone::faint));
 }
 
 // ---- the page of one listener
@@ -340,6 +355,8 @@ void write_why_text(Output& out, const Verdict& verdict, const std::vector<Findi
     page.paragraph("Why this port", verdict.why_this_port);
     page.paragraph("Why 404", verdict.why_404);
     page.paragraph("Who can reach", verdict.who_can_reach);
+    if (!verdict.owners.empty() && verdict.owners.front().process.start.ns != 0)
+        page.paragraph("Runs since", date_time(verdict.owners.front().process.start) + " UTC");
     page.owners(verdict);
     page.peers(verdict);
     page.evidence(verdict.evidence);

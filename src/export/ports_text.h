@@ -12,8 +12,11 @@ namespace hopscope::exports {
 
 struct PortsTextOptions {
     Style style;
-    bool header = true;         // false: rows only, for scripts: no titles, no sentences below
-    std::size_t listening = 0;  // listeners there are in all, shown or not
+    bool header = true;               // false: rows only, for scripts: no titles, no sentences below
+    std::size_t listening = 0;        // listeners there are in all, shown or not
+    std::size_t findings_hidden = 0;  // of listeners that are not shown
+    bool since_boot = false;          // a column: how long after the boot the owner was started
+    Timestamp booted;                 // 0: unknown
 };
 
 // One row per verdict, then how many were left out and what was found.

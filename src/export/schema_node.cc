@@ -10,6 +10,7 @@ constexpr Property kProcess[] = {
     {"pid", "integer!", ""},
     {"comm", "text", ""},
     {"exe", "text", "absent: not permitted to read"},
+    {"start", "time", "when it was started, to a hundredth of a second"},
 };
 constexpr Property kLocal[] = {
     {"transport", "enum tcp|udp|unix!", ""},
@@ -78,12 +79,14 @@ constexpr std::string_view kPortsShared[] = {"endpoint", "evidence", "finding", 
 constexpr Property kPorts[] = {
     {"schema", "string!", ""},
     {"ts", "time", "when the node was looked at"},
+    {"booted", "time", "when the node was booted"},
     {"ports", "[]ref port!", ""},
     {"findings", "[]ref finding!", ""},
     {"limits", "[]string!", "what could not be seen, and the remedy"},
     {"method", "string!", "how the sockets were read"},
     {"listening", "integer!", "listeners there are, shown or not"},
     {"owners_unknown", "integer!", "sockets whose owner could not be seen"},
+    {"findings_hidden", "integer", "findings of listeners that the options leave out; absent: none"},
 };
 
 constexpr Property kWatchProcess[] = {

@@ -213,15 +213,24 @@ TEST(PortChoice, kinds_sureness_and_components) {
 TEST(PortChoice, findings_follow_their_verdicts) {
     chain::Judgement judgement;
     judgement.verdicts = {tcp("127.0.0.1", 1, owner(1, "kubelet", "/k", "kubelet")),
-                          tcp("127.0.0.1", 2, owner(2, "x", "/x"))};
+                          tcp("127.0.0.1", 2, owner(2, "x", "/x")), tcp("127.0.0.1", 3, owner(3, "y", "/y"))};
+    judgement.verdicts[0].confidence = "certain";
     judgement.verdicts[0].findings = {"KUB-03"};
-    judgement.verdicts[1].findings = {"PRT-02"};
-    for (const char* code : {"KUB-03", "PRT-02", "PRT-09"}) judgement.findings.push_back({.code = code});
+    judgement.verdicts[1].findings = {"PRT-05"};  // only looks like a component
+    for (const char* code : {"KUB-03", "PRT-05", "PRT-09"}) judgement.findings.push_back({.code = code});
     const chain::Judgement shown = chosen({}, judgement);
-    ASSERT_EQ(shown.verdicts.size(), 1U);
-    ASSERT_EQ(shown.findings.size(), 2U);
-    EXPECT_EQ(shown.findings[0].code, "KUB-03");
-    EXPECT_EQ(shown.findings[1].code, "PRT-09");  // nobody's: a process left behind
+    ASSERT_EQ(shown.verdicts.size(), 2U);
+    EXPECT_EQ(shown.verdicts[1].local.port, 2);
+    EXPECT_EQ(shown.findings.size(), 3U);
+    EXPECT_EQ(count_hidden_findings({}, judgement), 0U);
+
+    const PortChoice sure{.min_sure = "certain"};
+    const chain::Judgement fewer = chosen(sure, judgement);
+    ASSERT_EQ(fewer.verdicts.size(), 1U);
+    ASSERT_EQ(fewer.findings.size(), 2U);
+    EXPECT_EQ(fewer.findings[0].code, "KUB-03");
+    EXPECT_EQ(fewer.findings[1].code, "PRT-09");  // nobody's: a process left behind
+    EXPECT_EQ(count_hidden_findings(sure, judgement), 1U);
 }
 
 TEST(WatchInterval, in_seconds) {

@@ -255,8 +255,8 @@ void add_chains(Model& model) {
     model.sessions[5]->ends = std::make_unique<chain::Ends>();
     model.sessions[5]->ends->from =
         chain::Process{.pid = 8483, .comm = Untrusted("kubelet"), .exe = Untrusted("/usr/bin/kubelet")};
-    model.sessions[5]->ends->to =
-        chain::Process{.pid = 23784, .comm = Untrusted("containerd"), .exe = Untrusted("/usr/bin/containerd")};
+    model.sessions[5]->ends->to = chain::Process{
+        .pid = 23784, .comm = Untrusted("containerd"), .exe = Untrusted("/usr/bin/containerd"), .start = at(-3600.25)};
     Chain exec;
     exec.number = 1;
     exec.op = Op::exec;

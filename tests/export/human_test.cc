@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
+#include "chain/verdict_rules.h"
 #include "export/sheet.h"
 #include "export/waterfall.h"
 
@@ -84,6 +87,45 @@ TEST(Waterfall, bars_lie_on_a_common_axis) {
 TEST(Waterfall, is_left_out_when_there_is_nothing_to_draw) {
     EXPECT_TRUE(waterfall({}, Style{}, 80).empty());
     EXPECT_TRUE(waterfall({{"x", {0}, {0}}}, Style{}, 80).empty());
+}
+
+// A role without a row in the table would be shown as it stands in JSON.
+TEST(Human, every_role_has_words) {
+    std::set<std::string> roles = {"cri-streaming-server",
+                                   "kubelet-api",
+                                   "kubelet-read-only",
+                                   "kubelet-healthz",
+                                   "cri-socket",
+                                   "containerd-api",
+                                   "shim-socket",
+                                   "docker-api",
+                                   "device-plugin",
+                                   "pod-resources",
+                                   "containerd-ttrpc",
+                                   "csi-socket",
+                                   "kube-proxy-healthz",
+                                   "kube-proxy-metrics",
+                                   "etcd-client",
+                                   "etcd-peer",
+                                   "apiserver",
+                                   "metrics",
+                                   "pprof",
+                                   "published-port"};
+    for (const chain::TcpRule& rule : chain::tcp_rules()) roles.emplace(rule.role);
+    for (const chain::NumberRule& rule : chain::number_rules()) roles.emplace(rule.role);
+    for (const chain::SocketRule& rule : chain::socket_rules()) roles.emplace(rule.role);
+    for (const chain::SocketKey& key : chain::socket_keys()) roles.emplace(key.role);
+    EXPECT_GT(roles.size(), 50U);
+    for (const std::string& role : roles) {
+        const std::string words = role_name(role);
+        // Words of one piece may be the same as the name: metrics, scheduler.
+        EXPECT_TRUE(words != role || role.find('-') == std::string::npos) << role;
+        EXPECT_TRUE(has_role_name(role)) << role;
+        EXPECT_LE(words.size(), 30U) << role;
+    }
+    EXPECT_EQ(role_name("unknown"), "unknown");
+    EXPECT_EQ(role_name(""), "unknown");
+    EXPECT_FALSE(has_role_name("of-a-newer-hopscope"));
 }
 
 }  // namespace

@@ -15,7 +15,9 @@ using chain::Verdict;
 namespace {
 
 chain::Process process(std::uint32_t pid, std::string_view comm, std::string_view exe) {
-    return {.pid = pid, .comm = Untrusted(comm), .exe = Untrusted(exe)};
+    // Started one after the other; the first process with the boot, of which it is not told.
+    const Timestamp start = pid == 1 ? Timestamp() : at(static_cast<double>(pid) / 1000 - 600);
+    return {.pid = pid, .comm = Untrusted(comm), .exe = Untrusted(exe), .start = start};
 }
 
 chain::Owner owner(chain::Process who, const char* role, std::uint32_t fd) {

@@ -101,6 +101,22 @@ TEST(PortsText, without_a_header_there_are_only_rows) {
     EXPECT_TRUE(lines.front().starts_with("127.0.0.1:35751       kubelet[10107]  CRI")) << lines.front();
 }
 
+TEST(PortsText, how_long_after_the_boot) {
+    chain::Judgement judgement = node_judgement();
+    const Timestamp booted = test::at(-1000);
+    judgement.verdicts[0].owners[0].process.start = booted + Duration{12'430'000'000};
+    StringOutput out;
+    write_ports_text(out, judgement,
+                     {.style = style(0), .listening = 41, .findings_hidden = 2, .since_boot = true, .booted = booted});
+    EXPECT_THAT(lines_of(out.text())[0], HasSubstr("SINCE BOOT"));
+    EXPECT_THAT(lines_of(out.text())[1], HasSubstr(" 12.4s "));
+    EXPECT_THAT(out.text(), HasSubstr(" ? +1 "));  // of the first process it is not known
+    EXPECT_THAT(out.text(), HasSubstr(", booted " + date_time(booted) + " UTC"));
+    EXPECT_THAT(out.text(), HasSubstr("2 findings of listeners that the options leave out"));
+    EXPECT_THAT(table(judgement, style(0)), Not(HasSubstr("SINCE BOOT")));
+    EXPECT_THAT(page(judgement, style(0)), HasSubstr("Runs since"));
+}
+
 TEST(PortsText, several_owners_are_counted) {
     EXPECT_THAT(table(node_judgement(), style(0)), HasSubstr("systemd[1] +1"));
 }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -29,6 +30,23 @@ Timestamp now() {
     timespec time{};
     ::clock_gettime(CLOCK_REALTIME, &time);
     return {std::int64_t{time.tv_sec} * kNanosecondsPerSecond + time.tv_nsec};
+}
+
+// When the node was booted, as its clock now counts back; of a tree that is not the live node what /proc/stat says.
+Timestamp boot_time(const HostRoot& root) {
+    if (root.is_live()) {
+        timespec up{};
+        ::clock_gettime(CLOCK_BOOTTIME, &up);
+        return {now().ns - (std::int64_t{up.tv_sec} * kNanosecondsPerSecond + up.tv_nsec)};
+    }
+    const auto stat = root.read("/proc/stat", limits::kNetTextBytesMax);
+    constexpr std::string_view kKey = "\nbtime ";
+    const std::size_t at = stat ? stat->find(kKey) : std::string::npos;
+    if (at == std::string::npos) return {};
+    std::int64_t seconds = 0;
+    std::from_chars(stat->data() + at + kKey.size(), stat->data() + stat->size(), seconds);
+    constexpr std::int64_t kSecondsMax = INT64_MAX / kNanosecondsPerSecond / 2;
+    return {seconds > 0 && seconds < kSecondsMax ? seconds * kNanosecondsPerSecond : 0};
 }
 
 struct Held {
@@ -81,6 +99,7 @@ struct TableReader::State {
     ReaderOptions options;
     ProcessBook book;
     std::uint64_t reads = 0;
+    Timestamp booted;  // as the first read saw it: the start of a process does not change when the clock is set
     // Sockets of which a walk over everything found no owner: sockets of the kernel, or of processes that we may not
     // look into. They are no reason to walk again.
     std::unordered_set<std::uint64_t> ownerless;
@@ -102,6 +121,7 @@ struct TableReader::State {
     void remember_ownerless(const std::vector<Socket>& sockets);
     std::vector<Held> held_by_all();
     std::vector<Held> owners_by_scan(std::vector<Socket>& scanned, std::vector<Socket>& sockets);
+    void take_processes(SocketTable& table);
     void prove_by_sockets(SocketTable& table);
     void tell_limits(SocketTable& table, const NamespaceSockets& spaces, bool scanned);
 };
@@ -232,6 +252,21 @@ std::vector<Held> TableReader::State::owners_by_scan(std::vector<Socket>& scanne
     return held;
 }
 
+void TableReader::State::take_processes(SocketTable& table) {
+    if (booted.ns == 0) booted = boot_time(options.root);
+    table.booted = booted;
+    // Ticks of user space, a hundredth of a second: what they count is cut down to that.
+    const std::int64_t tick_ns = kNanosecondsPerSecond / ::sysconf(_SC_CLK_TCK);
+    const std::int64_t begin_ns = booted.ns / tick_ns * tick_ns;
+    table.processes.reserve(book.processes().size());
+    for (const KnownProcess& known : book.processes()) {
+        Process& process = table.processes.emplace_back(known.facts.process);
+        const std::uint64_t ticks = process.id.start_ticks;
+        if (booted.ns != 0 && ticks != 0 && ticks < static_cast<std::uint64_t>((INT64_MAX - begin_ns) / tick_ns))
+            process.started = {begin_ns + static_cast<std::int64_t>(ticks) * tick_ns};
+    }
+}
+
 // Sockets at the places where a role has them are further proof of it.
 void TableReader::State::prove_by_sockets(SocketTable& table) {
     std::map<std::uint32_t, std::vector<std::string>> paths;
@@ -326,8 +361,7 @@ Result<SocketTable> TableReader::State::read() {
         const std::vector<Held> held = owners_by_scan(scanned, table.sockets);
         give_owners(held, table.sockets);
     }
-    table.processes.reserve(book.processes().size());
-    for (const KnownProcess& known : book.processes()) table.processes.push_back(known.facts.process);
+    take_processes(table);
     prove_by_sockets(table);
     table.method = use_scan                                   ? "iter/task_file + sock_diag"
                    : spaces.used_netlink && !spaces.used_text ? "sock_diag + /proc/*/fd"

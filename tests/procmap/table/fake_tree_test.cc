@@ -40,6 +40,7 @@ TEST(FakeTree, TwoNamespacesOneOfThemAPod) {
     tree.write("/proc/300/net/tcp",
                "header\n" + tcp_line("00000000:0050", "0A", 200) + tcp_line("00000000:0051", "0A", 201));
     tree.write("/proc/self-is-no-process/stat", "");
+    tree.write("/proc/stat", "cpu  1 2 3\nintr 5\nbtime 1763742100\nprocesses 9\n");
     TableReader reader({.root = HostRoot(tree.directory())});
     const auto table = reader.read();
     ASSERT_TRUE(table);
@@ -48,6 +49,8 @@ TEST(FakeTree, TwoNamespacesOneOfThemAPod) {
     const Process* odd = find_process(*table, 20);
     EXPECT_TRUE(odd->comm == "a) (b");
     EXPECT_EQ(odd->id.start_ticks, 77U);
+    EXPECT_EQ(rfc3339(odd->started), "2025-11-21T16:21:40.770000000Z");
+    EXPECT_EQ(rfc3339(table->booted), "2025-11-21T16:21:40.000000000Z");
     EXPECT_EQ(odd->uid, 12U);
     ASSERT_EQ(odd->cmdline.size(), 3U);
     EXPECT_TRUE(odd->cmdline[1].empty());

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "procmap/table/live_sockets.h"
@@ -314,6 +315,73 @@ TEST(Live, ExecIsSeen) {
     EXPECT_TRUE(seen);
     ::kill(child, SIGKILL);
     ::waitpid(child, nullptr, 0);
+}
+
+// A directory of control groups where a process may be put: of the pids controller (version 1), else of the unified
+// tree.
+std::string cgroup_root() {
+    for (const char* root : {"/sys/fs/cgroup/pids", "/sys/fs/cgroup"})
+        if (::access((std::string(root) + "/cgroup.procs").c_str(), W_OK) == 0) return root;
+    return {};
+}
+
+// Siblings share the cgroup that is read of the first of them; whoever starts a container begins a session for it.
+TEST(Live, WorkersAndTheContainerBesideThem) {
+    const std::string root = cgroup_root();
+    const std::string id = std::string(56, 'd') + std::to_string(10'000'000 + ::getpid() % 10'000'000).substr(0, 8);
+    const std::string inner = root + "/" + id;
+    if (root.empty() || ::mkdir(inner.c_str(), 0755) != 0) GTEST_SKIP() << "no control group to write to";
+    const auto enter = [&] {
+        if (::setsid() < 0) return false;
+        std::ofstream file(inner + "/cgroup.procs");
+        file << ::getpid() << std::flush;
+        return file.good();
+    };
+    bool entered = false;
+    int workers[2];  // made by the one in the container
+    {
+        const Child before([] { return true; });
+        int told[2];
+        ASSERT_EQ(::pipe(told), 0);
+        const Child container([&] {
+            if (!enter()) return false;
+            pid_t made[2];
+            for (pid_t& each : made) {
+                each = ::fork();
+                if (each == 0) {
+                    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+                    while (true) ::pause();
+                }
+            }
+            return ::write(told[1], made, sizeof made) == static_cast<ssize_t>(sizeof made);
+        });
+        const Child after([] { return true; });
+        entered = container.worked();
+        if (entered) {
+            ASSERT_EQ(::read(told[0], workers, sizeof workers), static_cast<ssize_t>(sizeof workers));
+            const auto table = TableReader({}).read();
+            ASSERT_TRUE(table);
+            const auto container_of = [&](int pid) {
+                const Process* process = find_process(*table, static_cast<std::uint32_t>(pid));
+                return process != nullptr ? process->container_id.raw() : "no such process";
+            };
+            EXPECT_EQ(container_of(container.pid()), id);
+            EXPECT_EQ(container_of(workers[0]), id);
+            EXPECT_EQ(container_of(workers[1]), id);
+            EXPECT_NE(container_of(before.pid()), id);
+            EXPECT_NE(container_of(after.pid()), id);
+            const Process* worker = find_process(*table, static_cast<std::uint32_t>(workers[1]));
+            EXPECT_LT(table->at - worker->started, Duration{60 * kNanosecondsPerSecond});
+            EXPECT_LE(worker->started, table->at);
+            EXPECT_GT(worker->started, table->booted);
+        }
+        ::close(told[0]);
+        ::close(told[1]);
+    }
+    // Its workers end with it, a moment later.
+    for (int attempt = 0; attempt < 200 && ::rmdir(inner.c_str()) != 0; ++attempt) ::usleep(10'000);
+    EXPECT_NE(::access(inner.c_str(), F_OK), 0);
+    if (!entered) GTEST_SKIP() << "no process can be moved to a control group here";
 }
 
 // Processes and sockets that come and go while the table is made: no crash, and what stays is always there.
