@@ -88,12 +88,14 @@ void FileLog::ended(const SourceEnd& source, std::uint64_t frame, std::uint64_t 
 
 const InterfaceInfo& FileLog::add_interface(LinkType type, std::string_view name, std::uint32_t snaplen) {
     interfaces_.push_back({run_->interfaces++, type, std::string(name), snaplen});
-    if (run_->interfaces > 1 || is_cooked(type)) run_->may_hold_copies = true;
+    // What was said on unix sockets is no copy of packets.
+    if (type != LinkType::upper_pdu) ++run_->packet_interfaces;
+    if (run_->packet_interfaces > 1 || is_cooked(type)) run_->may_hold_copies = true;
     return interfaces_.back();
 }
 
 void FileLog::expect_interfaces(std::size_t count, bool cooked) {
-    if (run_->interfaces + count > 1 || cooked) run_->may_hold_copies = true;
+    if (run_->packet_interfaces + count > 1 || cooked) run_->may_hold_copies = true;
 }
 
 void FileLog::unknown_link_type(std::uint64_t frame, const InterfaceInfo& info) {

@@ -17,7 +17,8 @@ namespace hopscope::capture {
 struct RunContext {
     std::function<void(const FileNote&)> note;  // may be empty
     LossCounters loss;
-    std::uint32_t interfaces = 0;  // met so far
+    std::uint32_t interfaces = 0;         // met so far
+    std::uint32_t packet_interfaces = 0;  // of them, those that carry packets
     bool may_hold_copies = false;
 };
 

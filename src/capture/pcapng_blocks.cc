@@ -207,8 +207,9 @@ void PcapngParser::look_ahead() {
         if (type == kSectionHeader) order.big = read_be32(at + 8) == kByteOrderMagic;
         if (type == kEnhancedPacket || type == kPacket || type == kSimplePacket) break;
         if (type == kInterfaceDescription) {
-            ++interfaces;
-            cooked = cooked || is_cooked(static_cast<LinkType>(order.u16(at + 8)));
+            const auto link_type = static_cast<LinkType>(order.u16(at + 8));
+            interfaces += link_type == LinkType::upper_pdu ? 0 : 1;
+            cooked = cooked || is_cooked(link_type);
         }
         const std::uint32_t length = order.u32(at + 4);
         if (length < kBlockBytesMin || length > left) break;

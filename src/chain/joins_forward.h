@@ -36,6 +36,11 @@ public:
     // apart. `all`: every session that may have forwarded into the same pod, those of the chain among them.
     void complete(Chain& chain, std::span<const std::unique_ptr<Session>> all) const;
 
+    // It counts for this book.
+    [[nodiscard]] bool is_by_runtime(const SocketLife& life) const {
+        return life.client_owner.pid != 0 && is_runtime(life.client_owner, life.client_comm);
+    }
+
     [[nodiscard]] std::size_t dials() const { return dials_.size(); }
 
 private:

@@ -186,13 +186,15 @@ int run_analyze(const Invocation& invocation) {
     if (ndjson)
         lines.start({.files = start_facts(run.files()),
                      .filter = invocation.text("filter"),
-                     .partial = {"processes: not in a capture file"}});
+                     .partial = run.has_sidecar() ? std::vector<std::string>{}
+                                                  : std::vector<std::string>{"processes: not in a capture file"}});
     run.run();
     chain::Model& model = run.model();
     const bool lost = data_was_lost(model.loss);
     if (ndjson) {
         lines.end(model);
     } else {
+        line_options.json.several_files = run.files().size() > 1;
         if (filter) apply_filter(model, *filter);
         if (format == "json") exports::write_report_json(out, model, line_options.json);
         if (format == "text") exports::write_report_text(out, model, options->report);

@@ -81,7 +81,7 @@ int run_chain(const Invocation& invocation) {
             exports::write_report_html(out, model, options);
         } else {
             exports::write_report_json(out, model,
-                                       {.reveal = *reveal, .several_files = invocation.arguments.size() > 1});
+                                       {.reveal = *reveal, .several_files = (*offline)->files().size() > 1});
         }
     } else {
         for (std::size_t i = 0; i < chains->size(); ++i) {

@@ -77,8 +77,9 @@ std::vector<OptionSpec> record_options() {
          .choices = {"none", "headers", "full"}},
         {.name = "unix",
          .value = "WHERE",
-         .text = "CRI calls and processes (eBPF): sidecar: beside it, in FILE.unix.pcapng; embed: in FILE, which tcpdump "
-                 "then cannot read; off: not recorded",
+         .text =
+             "CRI calls and processes (eBPF): sidecar: beside it, in FILE.unix.pcapng; embed: in FILE, which tcpdump "
+             "then cannot read; off: not recorded",
          .fallback = "sidecar",
          .choices = {"embed", "sidecar", "off"}},
         {.name = "file-size",

@@ -2,25 +2,34 @@
 
 #include <utility>
 
+#include "cli/live_shim.h"
+
 namespace hopscope::cli {
 
 Status LiveKernel::open(const LiveKernelOptions& options) {
     missing_.clear();
     know_processes();
-    if (!options.unix_payload) missing_.emplace_back("CRI calls: not captured, --unix-payload off");
+    if (!options.unix_payload)
+        without_calls_ = "not captured, --unix-payload off";
+    else if (!options.ebpf)
+        without_calls_ = "not captured, --ebpf off";
     if (!options.ebpf) {
-        if (options.unix_payload) missing_.emplace_back("CRI calls: not captured, --ebpf off");
+        missing_.push_back("CRI calls: " + without_calls_);
         missing_.emplace_back("processes in containers: not watched, --ebpf off");
         return Done{};
     }
     if (options.unix_payload) {
         auto tap = LiveTap::open(owners_.table());
         if (!tap && options.required) return unexpected(std::move(tap.error()));
-        if (tap)
+        if (tap) {
             tap_ = std::move(*tap);
-        else
-            missing_.push_back("CRI calls: no eBPF, " + tap.error().why);
+            tap_->also_tell(options.also_chunk);
+        } else {
+            without_calls_ = "no eBPF, " + tap.error().why;
+        }
     }
+    if (!without_calls_.empty()) missing_.push_back("CRI calls: " + without_calls_);
+    also_process_ = options.also_process;
     auto watcher = procmap::ProcessWatcher::open();
     if (!watcher && options.required) return unexpected(std::move(watcher.error()));
     if (watcher)
@@ -74,26 +83,45 @@ void LiveKernel::know_processes() {
 }
 
 void LiveKernel::drain_processes() {
-    if (watcher_) watcher_->drain([this](const ProcessEvent& event) { book_.on(event); });
+    if (!watcher_) return;
+    watcher_->drain([this](const ProcessEvent& event) {
+        book_.on(event);
+        if (also_process_) also_process_(event);
+    });
+}
+
+chain::Process LiveKernel::process_of(std::uint32_t pid) const {
+    chain::Process process{.pid = pid, .comm = {}, .exe = {}};
+    if (tap_) process.comm = tap_->comm_of(pid);
+    if (auto known = owners_.process_now(pid)) {
+        process.exe = known->exe;
+        if (process.comm.empty()) process.comm = known->comm;
+    }
+    return process;
 }
 
 void LiveKernel::name(std::optional<chain::Process>& process) const {
-    if (!process || process->pid == 0 || !process->comm.empty()) return;
-    if (tap_) process->comm = tap_->comm_of(process->pid);
-    if (auto known = owners_.process_now(process->pid)) {
-        process->exe = known->exe;
-        if (process->comm.empty()) process->comm = known->comm;
-    }
+    if (process && process->pid != 0 && process->comm.empty()) process = process_of(process->pid);
 }
 
 void LiveKernel::complete(chain::Chain& chain, const chain::Model& model) {
     drain_processes();
     book_.complete(chain, model.sessions);
     forwards_.complete(chain, model.sessions);
+    add_shim_by_table(chain, model.sessions, owners_.table(),
+                      without_calls_.empty() ? "no call about the container was seen" : without_calls_);
     for (chain::Hop& hop : chain.hops) {
         name(hop.from);
         name(hop.to);
+        // A shim that was started a moment ago: its socket is known since the last look at the table.
+        if (tap_ && hop.kind == chain::HopKind::shim && hop.unix_socket && hop.unix_socket->path.empty() && hop.to)
+            hop.unix_socket->path = tap_->path_of(hop.to->pid);
     }
+}
+
+void LiveKernel::tell_processes(chain::Builder& builder, Timestamp now, const chain::SessionProcesses::Tell& tell) {
+    drain_processes();
+    session_processes_.look(builder, book_, now, tell);
 }
 
 std::uint64_t LiveKernel::newly_lost() {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 
 #include "chain/joins_forward.h"
 #include "chain/process_book.h"
+#include "chain/session_processes.h"
 #include "cli/live_owners.h"
 #include "cli/live_tap.h"
 #include "pipeline/live_runner.h"
@@ -25,6 +27,9 @@ struct LiveKernelOptions {
     bool ebpf = true;          // false: nothing is opened
     bool required = false;     // what cannot be had is an error
     bool unix_payload = true;  // false: the sockets' bytes are not asked for
+    // Told what goes into the pipeline and into the book, too; may be empty.
+    std::function<void(const StreamChunk&)> also_chunk;
+    std::function<void(const ProcessEvent&)> also_process;
 };
 
 class LiveKernel {
@@ -41,13 +46,24 @@ public:
     }
     // What the owners were told of connections.
     void on(const SocketLife& life) { forwards_.on(life); }
+    // One that a runtime makes: it may be a forwarded connection.
+    [[nodiscard]] bool may_forward(const SocketLife& life) const { return forwards_.is_by_runtime(life); }
     // The owners have read their table again.
     Status follow(pipeline::Pipeline& pipeline, Timestamp now);
     // The run is over: what waits is told.
     void finish(pipeline::Pipeline& pipeline);
-    // Before a chain is told: the process that was started, the connections that were made for a port-forward, and
-    // names of processes that are known by number only.
+    // Before a chain is told: the process that was started and what it ran, the shim where none of its calls was read,
+    // the connections that were made for a port-forward, and names of processes that are known by number only.
     void complete(chain::Chain& chain, const chain::Model& model);
+    // A session that processes are looked for.
+    void session_opened(const chain::Session& session) { session_processes_.opened(session); }
+    // What the processes of open sessions have done since the last call.
+    void tell_processes(chain::Builder& builder, Timestamp now, const chain::SessionProcesses::Tell& tell);
+
+    // What is known of a process by its number: the name may be empty.
+    [[nodiscard]] chain::Process process_of(std::uint32_t pid) const;
+    // Something is watched.
+    [[nodiscard]] bool is_open() const { return tap_ || watcher_; }
 
     // Records that were lost since the last call, for want of room.
     std::uint64_t newly_lost();
@@ -61,8 +77,11 @@ private:
     const LiveOwners& owners_;
     std::unique_ptr<LiveTap> tap_;
     std::unique_ptr<procmap::ProcessWatcher> watcher_;
+    std::function<void(const ProcessEvent&)> also_process_;
     chain::ProcessBook book_;
     chain::ForwardBook forwards_;
+    chain::SessionProcesses session_processes_;
+    std::string without_calls_;  // why no socket's bytes are read; empty: they are
     std::vector<std::string> missing_;
     std::uint64_t told_lost_ = 0;
 };

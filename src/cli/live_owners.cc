@@ -74,7 +74,8 @@ Status LiveOwners::watch(Also also) {
 
 std::optional<chain::Process> LiveOwners::process(const ProcessId& id, const Untrusted& comm) const {
     if (id.pid == 0) return std::nullopt;
-    if (auto known = process(id)) return known;
+    // Called otherwise now than when the table was read: it has run another program since (a shell that became its command).
+    if (auto known = process(id); known && (comm.empty() || known->comm == comm)) return known;
     chain::Process fresh{.pid = id.pid, .comm = comm, .exe = {}};
     if (const auto exe = root_.read_link("/proc/" + std::to_string(id.pid) + "/exe")) fresh.exe = Untrusted(*exe);
     return fresh;

@@ -54,6 +54,8 @@ public:
     // Hands the names of all known containers to the builder.
     void name_containers(chain::Builder& builder) const;
 
+    [[nodiscard]] const std::vector<ContainerNames>& containers() const { return containers_; }
+
     // The table as it was read last.
     [[nodiscard]] const SocketTable& table() const { return table_; }
     // What the process with this number is called, by the table.

@@ -20,6 +20,11 @@ namespace {
 constexpr std::string_view kUsualNames[] = {"/containerd.sock", "/crio.sock", "/cri-dockerd.sock", "/dockershim.sock",
                                             "/docker.sock"};
 
+// Where containerd 1.4 and later makes the sockets of its shims, whatever its own settings say: known before the first
+// of them is there.
+constexpr std::string_view kShimFolder = "/run/containerd/s/";
+constexpr std::size_t kDigestDigits = 64;
+
 // Of the time, spent waiting for writes before packets are read; saved up at most.
 constexpr int kWaitShare = 4;
 constexpr std::chrono::milliseconds kWaitMax{100};
@@ -37,8 +42,19 @@ bool is_runtime_socket(const SocketTable& table, const Socket& socket) {
         return true;
     return std::any_of(socket.owners.begin(), socket.owners.end(), [&](const SocketOwner& owner) {
         const Process* process = find_process(table, owner.process.pid);
-        return process && is_runtime(process->role);
+        return process && (is_runtime(process->role) || process->role == ProcessRole::containerd_shim);
     });
+}
+
+// The folder, where the name is a digest, as shims of one containerd have them; else the path.
+std::string_view folder_or_path(std::string_view path) {
+    const std::size_t slash = path.rfind('/');
+    if (path.starts_with('@') || slash == std::string_view::npos) return path;
+    const std::string_view name = path.substr(slash + 1);
+    const bool digest = name.size() == kDigestDigits && std::all_of(name.begin(), name.end(), [](char c) {
+                            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+                        });
+    return digest ? path.substr(0, slash + 1) : path;
 }
 
 }  // namespace
@@ -53,13 +69,16 @@ RuntimeSockets runtime_sockets(const SocketTable& table) {
             continue;
         }
         if (!is_runtime_socket(table, socket)) continue;
-        found.paths.push_back(socket.unix_local.path);
+        found.paths.emplace_back(folder_or_path(socket.unix_local.path));
         for (const SocketOwner& owner : socket.owners) {
             const auto [known, fresh] = found.served.emplace(owner.process.pid, socket.unix_local.path);
             if (!fresh && known->second != socket.unix_local.path) several.insert(owner.process.pid);
         }
     }
     for (const std::uint32_t pid : several) found.served.erase(pid);
+    if (std::any_of(table.processes.begin(), table.processes.end(),
+                    [](const Process& process) { return process.role == ProcessRole::containerd; }))
+        found.paths.emplace_back(kShimFolder);
     std::sort(found.paths.begin(), found.paths.end());
     found.paths.erase(std::unique(found.paths.begin(), found.paths.end()), found.paths.end());
     if (found.paths.size() > limits::kTapPathsMax) found.paths.resize(limits::kTapPathsMax);
@@ -101,7 +120,12 @@ void LiveTap::set_clock(bool on) {
 void LiveTap::pass(const procmap::UnixWrite& write, pipeline::Pipeline& pipeline) {
     if (comms_.size() >= limits::kTapConnectionsMax && !comms_.contains(write.writer.pid)) comms_.clear();
     comms_[write.writer.pid] = write.writer_comm;
-    streams_.on(write, [&](const StreamChunk& chunk) { pipeline.on(chunk); });
+    streams_.on(write, [&](const StreamChunk& chunk) { tell(chunk, pipeline); });
+}
+
+void LiveTap::tell(const StreamChunk& chunk, pipeline::Pipeline& pipeline) const {
+    pipeline.on(chunk);
+    if (also_) also_(chunk);
 }
 
 Untrusted LiveTap::comm_of(std::uint32_t pid) const {
@@ -136,7 +160,7 @@ void LiveTap::flush(pipeline::Pipeline& pipeline) {
 
 Status LiveTap::follow(const SocketTable& table, pipeline::Pipeline& pipeline, Timestamp now) {
     RuntimeSockets sockets = runtime_sockets(table);
-    streams_.end_gone(sockets.connected, now, [&](const StreamChunk& chunk) { pipeline.on(chunk); });
+    streams_.end_gone(sockets.connected, now, [&](const StreamChunk& chunk) { tell(chunk, pipeline); });
     streams_.served_by(std::move(sockets.served));
     bool first = true;
     for (const std::string& path : sockets.paths) {

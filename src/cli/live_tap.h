@@ -1,8 +1,9 @@
 // The bytes on the container runtimes' unix sockets, from the kernel into the pipeline.
 //
-// Which sockets: every one that a container runtime listens on, and the kubelet's own runtime socket; not those that
-// only shims report events on (".ttrpc"). A runtime that is started again listens on the same path and needs nothing; a
-// path that is new is watched from the next look at the socket table.
+// Which sockets: every one that a container runtime or a shim listens on, and the kubelet's own runtime socket; not
+// those that only shims report events on (".ttrpc"). A runtime that is started again listens on the same path and needs
+// nothing; containerd's shims put theirs into one folder, which is watched as a whole, so a new shim is seen from its
+// first byte; any other path that is new is watched from the next look at the socket table.
 #pragma once
 
 #include <chrono>
@@ -23,7 +24,8 @@
 namespace hopscope::cli {
 
 struct RuntimeSockets {
-    std::vector<std::string> paths;                         // sorted, as given to bind
+    // Sorted, as given to bind; folders of shims end with '/' and stand for the sockets in them.
+    std::vector<std::string> paths;
     std::unordered_map<std::uint32_t, std::string> served;  // process: the path it listens on, if it is one only
     std::unordered_set<std::uint64_t> connected;            // inodes of all connected unix stream sockets of the node
 };
@@ -37,6 +39,8 @@ public:
     LiveTap(const LiveTap&) = delete;
     LiveTap& operator=(const LiveTap&) = delete;
 
+    // Told each piece after the pipeline.
+    void also_tell(TapStreams::Tell also) { also_ = std::move(also); }
     [[nodiscard]] int fd() const { return tap_->fd(); }
     [[nodiscard]] int clock_fd() const { return clock_; }  // readable when what has waited is due
     // Both descriptors' drain.
@@ -52,6 +56,8 @@ public:
     // Records that were lost since the last call, for want of room.
     std::uint64_t newly_lost();
     [[nodiscard]] const std::vector<std::string>& paths() const { return paths_; }
+    // The path that this process listens on; empty: not known, or several.
+    [[nodiscard]] std::string path_of(std::uint32_t pid) const { return streams_.path_of(pid); }
     // What a process that has written there is called; empty: unknown.
     [[nodiscard]] Untrusted comm_of(std::uint32_t pid) const;
 
@@ -59,9 +65,11 @@ private:
     LiveTap() = default;
     void set_clock(bool on);
     void pass(const procmap::UnixWrite& write, pipeline::Pipeline& pipeline);
+    void tell(const StreamChunk& chunk, pipeline::Pipeline& pipeline) const;
 
     std::unique_ptr<procmap::UnixTap> tap_;
     TapStreams streams_;
+    TapStreams::Tell also_;
     std::unordered_map<std::uint32_t, Untrusted> comms_;  // by process
     std::vector<std::string> paths_;                      // sorted
     int clock_ = -1;

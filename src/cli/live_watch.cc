@@ -54,7 +54,17 @@ void LiveWatch::tell(const chain::Chain& joined, std::span<const Session* const>
     ++otlp_lines_;
 }
 
+void LiveWatch::tell_processes(Timestamp now) {
+    if (!options_.kernel) return;
+    options_.kernel->tell_processes(pipeline_->builder(), now,
+                                    [this](const Session& session, const chain::ProcessStep& step) {
+                                        if (json_) json_->process(session, step);
+                                        if (text_) text_->process(session, step);
+                                    });
+}
+
 void LiveWatch::tick(Timestamp now) {
+    tell_processes(now);
     if (text_) text_->tell_data(now, false);
     if (json_) json_->loss(pipeline_->model().loss, now);
     if (text_) text_->loss(losses_of(pipeline_->model()), now);
@@ -64,12 +74,14 @@ void LiveWatch::tick(Timestamp now) {
 }
 
 void LiveWatch::turn(Timestamp last_packet) {
+    tell_processes(last_packet);
     if (text_) text_->tell_data(last_packet, false);
     out_.flush();
 }
 
 void LiveWatch::finish() {
     const chain::Model& model = pipeline_->model();
+    tell_processes(model.capture.last.value_or(Timestamp{}));
     if (text_) {
         text_->tell_data(model.capture.last.value_or(Timestamp{}), true);
         text_->loss(losses_of(model), model.capture.last.value_or(Timestamp{}), true);
@@ -90,6 +102,7 @@ void LiveWatch::session_opened(const Session& session, const Place& place) {
         chain::Ends ends = options_.owners->ends_of(session);
         if (ends.from || ends.to) pipeline_->builder().name_ends(session.number, std::move(ends));
     }
+    if (options_.kernel) options_.kernel->session_opened(session);
     if (json_) json_->session_opened(session, place);
     if (text_) text_->session_opened(session, place);
 }

@@ -63,6 +63,7 @@ public:
 
 private:
     void tell(const chain::Chain& joined, std::span<const chain::Session* const> sessions);
+    void tell_processes(Timestamp now);
 
     exports::Output& out_;
     LiveWatchOptions options_;

@@ -10,7 +10,8 @@ namespace hopscope::cli {
 
 int run_mask(const Invocation& invocation) {
     const auto summary =
-        record::mask_capture(invocation.arguments[0], invocation.arguments[1], {.overwrite = invocation.on("force")});
+        record::mask_capture(invocation.arguments[0], invocation.arguments[1],
+                             {.overwrite = invocation.on("force"), .sidecar = !invocation.on("no-sidecar")});
     if (!summary) {
         report_error(summary.error());
         return exit_code(summary.error());
@@ -27,6 +28,9 @@ int run_mask(const Invocation& invocation) {
                 " connections not understood and overwritten whole";
     if (summary->secrets_left_out > 0) line += "; TLS secrets left out " + std::to_string(summary->secrets_left_out);
     if (summary->comments_left_out > 0) line += "; comments left out " + std::to_string(summary->comments_left_out);
+    if (!summary->sidecar.empty())
+        line += "; beside it " + display(summary->sidecar) + ": " + std::to_string(summary->sidecar_records) +
+                " records, " + std::to_string(counts.calls) + " gRPC messages";
     line += "; not overwritten: SPDY header blocks (compressed, they hold stream names and ports only)";
     report_note(line, "");
     return kDone;

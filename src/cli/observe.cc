@@ -9,6 +9,7 @@
 
 #include "chain/filter.h"
 #include "cli/commands.h"
+#include "cli/live_inputs.h"
 #include "cli/live_kernel.h"
 #include "cli/live_options.h"
 #include "cli/live_owners.h"
@@ -71,7 +72,6 @@ public:
     int run();
 
 private:
-    void add_inputs(pipeline::LiveRunner& runner);
     void on_tick(Timestamp now);
     void count_drops();
     [[nodiscard]] std::vector<std::string> partial() const;
@@ -154,30 +154,6 @@ void Observation::on_tick(Timestamp now) {
     watch_.tick(now);
 }
 
-void Observation::add_inputs(pipeline::LiveRunner& runner) {
-    // First: who opened a connection is then known when its packets are read.
-    if (owners_.watch_fd() >= 0) {
-        const Status added =
-            runner.add({.name = "sockets", .fd = owners_.watch_fd(), .drain = [this]() -> Result<bool> {
-                            owners_.take_signs(pipeline_->builder());
-                            return false;
-                        }});
-        if (!added) report_error(added.error());
-    }
-    if (const Status added = kernel_.add_to(runner, *pipeline_); !added) report_error(added.error());
-    const std::vector<std::string> names = sources_->names();
-    for (std::size_t i = 0; i < names.size(); ++i) {
-        capture::LiveSource* source = sources_->all()[i].get();
-        const Status added =
-            runner.add({.name = names[i], .fd = source->fd(), .drain = [this, source, &runner] {
-                            kernel_.catch_up(*pipeline_);
-                            return source->drain(limits::kLivePacketsPerTurn,
-                                                 [&runner](const Packet& packet) { runner.packet(packet); });
-                        }});
-        if (!added) report_error(added.error());
-    }
-}
-
 std::string Observation::summary() const {
     const chain::Model& model = pipeline_->model();
     const double seconds = std::chrono::duration<double>(Clock::now() - begun_).count();
@@ -244,7 +220,7 @@ int Observation::run() {
                              ++inputs_failed_;
                              report_error(error);
                          }});
-    add_inputs(runner);
+    add_live_inputs(runner, {owners_, kernel_, *sources_, *pipeline_});
     begun_ = Clock::now();
     const auto end = runner.run(options_.at_most);
     if (!end) report_error(end.error());

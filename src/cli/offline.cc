@@ -7,11 +7,13 @@
 
 #include "capture/stream_source.h"
 #include "cli/progress.h"
+#include "cli/recorded_kernel.h"
 #include "cli/report_error.h"
 #include "cli/tls_key_files.h"
 #include "core/limits.h"
 #include "core/untrusted.h"
 #include "record/recorder_comment.h"
+#include "record/sidecar.h"
 
 namespace hopscope::cli {
 namespace {
@@ -41,6 +43,9 @@ struct Offline::State {
     std::unique_ptr<capture::Reader> reader;                      // null: only recorded sockets were named
     std::vector<std::unique_ptr<capture::StreamSource>> sources;  // recorded unix sockets
     std::vector<std::string> capture_names, source_names;
+    std::vector<std::string> source_formats;
+    RecordedKernel kernel;
+    bool has_sidecar = false;
     std::unique_ptr<pipeline::Pipeline> pipeline;
     std::vector<std::pair<std::optional<Timestamp>, std::optional<Timestamp>>> spans;  // first and last packet, by file
     bool damaged = false;
@@ -100,11 +105,51 @@ struct Offline::State {
         if (!first) first = packet.at;
         last = packet.at;
         if (packet.link_type == LinkType::upper_pdu) {
-            StreamChunk chunk;
-            if (capture::decode_unix_pdu(packet, chunk)) pipeline->on(chunk);
+            const capture::UnixRecord record = capture::decode_unix_record(packet);
+            if (const auto* chunk = std::get_if<StreamChunk>(&record))
+                pipeline->on(*chunk);
+            else
+                kernel.on(record, pipeline->builder());
             return;
         }
         pipeline->on(packet);
+    }
+
+    Status add_source(Result<std::unique_ptr<capture::StreamSource>> source, const std::string& name,
+                      const std::string& format) {
+        if (!source) return unexpected(source.error());
+        sources.push_back(std::move(*source));
+        source_names.push_back(name);
+        source_formats.push_back(format);
+        return Done{};
+    }
+
+    // Files are numbered captures first, recorded sockets after them.
+    [[nodiscard]] std::uint16_t next_source() const {
+        return static_cast<std::uint16_t>(capture_names.size() + sources.size());
+    }
+
+    // What lies beside the recordings among the captures, unless it was named itself.
+    Status open_sidecars() {
+        for (const std::string& name : capture_names) {
+            const record::Sidecar sidecar = record::find_sidecar(name);
+            const auto& named = options.files;
+            if (std::find(named.begin(), named.end(), sidecar.name) != named.end()) continue;
+            if (const std::string trouble = record::trouble_of(sidecar); !trouble.empty() && options.announce_trouble)
+                report_note(trouble, "");
+            if (sidecar.state != record::SidecarState::found) continue;
+            Status added =
+                add_source(capture::open_unix_recording(
+                               sidecar.name, next_source(),
+                               [this](const capture::UnixRecord& told) { kernel.on(told, pipeline->builder()); },
+                               [this](const capture::FileNote& told) {
+                                   if (told.kind == capture::FileNote::Kind::trouble) note(told);
+                               }),
+                           sidecar.name, "unix sockets of " + display(name));
+            if (!added) return added;
+            has_sidecar = true;
+        }
+        return Done{};
     }
 
     void show_progress(Progress& progress) const {
@@ -138,14 +183,17 @@ Result<std::unique_ptr<Offline>> Offline::open(const OfflineOptions& options) {
     State& s = *offline->state_;
     s.options = options;
     if (const Status read = add_tls_key_files(options.tls_key_files, s.keys); !read) return unexpected(read.error());
+    std::vector<std::string> indexes;
     for (const std::string& name : options.files)
-        (capture::is_stream_index(name) ? s.source_names : s.capture_names).push_back(name);
-    for (const std::string& name : s.source_names) {
-        // Files are numbered captures first, recorded sockets after them.
-        auto source =
-            capture::open_stream_index(name, static_cast<std::uint16_t>(s.capture_names.size() + s.sources.size()));
-        if (!source) return unexpected(source.error());
-        s.sources.push_back(std::move(*source));
+        (capture::is_stream_index(name) ? indexes : s.capture_names).push_back(name);
+    for (const std::string& name : indexes) {
+        if (const Status added =
+                s.add_source(capture::open_stream_index(name, s.next_source()), name, "recorded socket");
+            !added)
+            return unexpected(added.error());
+    }
+    if (options.sidecars) {
+        if (const Status added = s.open_sidecars(); !added) return unexpected(added.error());
     }
     if (!s.capture_names.empty()) {
         auto opened = s.open_reader();
@@ -164,19 +212,20 @@ Result<std::unique_ptr<Offline>> Offline::open(const OfflineOptions& options) {
 std::vector<capture::FileSummary> Offline::files() const {
     std::vector<capture::FileSummary> files;
     if (state_->reader) files = state_->reader->files();
-    for (const std::string& name : state_->source_names)
-        files.push_back({.name = name, .format = "recorded socket", .interfaces = {}});
+    for (std::size_t i = 0; i < state_->source_names.size(); ++i)
+        files.push_back({.name = state_->source_names[i], .format = state_->source_formats[i], .interfaces = {}});
     return files;
 }
 chain::Model& Offline::model() { return state_->pipeline->model(); }
 const chain::Builder& Offline::builder() const { return state_->pipeline->builder(); }
+bool Offline::has_sidecar() const { return state_->has_sidecar; }
 bool Offline::damaged() const { return state_->damaged; }
 
 void Offline::run() {
     State& s = *state_;
     Progress progress(s.options.progress, s.options.progress && isatty(STDERR_FILENO) != 1);
     bool copies = s.reader && s.reader->may_hold_copies();
-    s.spans.resize(s.options.files.size());
+    s.spans.resize(s.capture_names.size() + s.sources.size());
     std::vector<Waiting> waiting;
     for (const auto& source : s.sources) {
         Waiting next{source.get(), {}};
@@ -198,7 +247,7 @@ void Offline::run() {
     };
     Packet packet;
     for (std::uint64_t count = 1; s.reader && s.reader->next(packet); ++count) {
-        if (packet.interface > 0 && !copies) {
+        if (packet.interface > 0 && !copies && packet.link_type != LinkType::upper_pdu) {
             copies = true;
             s.pipeline->expect_copies();
         }
@@ -211,7 +260,9 @@ void Offline::run() {
     take_chunks_before(std::nullopt);
     s.name_owners();
     s.pipeline->finish();
+    s.kernel.complete(s.pipeline->builder());
     for (const auto& source : s.sources) {
+        s.pipeline->model().loss.add(LossPlace::file, source->lost_bytes());
         if (source->trouble().empty()) continue;
         s.damaged = true;
         if (s.options.announce_trouble) report_note(source->trouble(), "CAP-16");
@@ -244,6 +295,7 @@ OfflineOptions offline_options(const Invocation& invocation) {
     OfflineOptions options;
     options.files = invocation.arguments;
     options.tls_key_files = invocation.all("tls-keys");
+    options.sidecars = !invocation.on("no-sidecar");
     const std::string when = invocation.text("progress");
     options.progress = when == "always" || (when == "auto" && isatty(STDERR_FILENO) == 1);
     return options;

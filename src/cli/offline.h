@@ -15,6 +15,7 @@ namespace hopscope::cli {
 
 struct OfflineOptions {
     std::vector<std::string> files;
+    bool sidecars = true;  // what a recording has beside it is read, too
     std::vector<std::string> tls_key_files;
     chain::Retention retention;
     pipeline::EventTap* tap = nullptr;    // borrowed
@@ -36,6 +37,8 @@ public:
     void run();
     [[nodiscard]] chain::Model& model();
     [[nodiscard]] const chain::Builder& builder() const;
+    // A file beside a recording is read, too: it tells CRI calls and processes.
+    [[nodiscard]] bool has_sidecar() const;
     [[nodiscard]] bool damaged() const;  // a file was cut off or not readable in places
 
 private:

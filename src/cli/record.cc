@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <unordered_set>
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/live_inputs.h"
 #include "cli/live_options.h"
 #include "cli/live_owners.h"
 #include "cli/live_sources.h"
@@ -31,6 +33,7 @@ struct RecordOptions {
     LiveOptions live;
     record::RecorderOptions recorder;
     std::string user;
+    bool until_session = false;
 };
 
 std::string_view level_text(RecordPayload payload) {
@@ -79,6 +82,16 @@ Result<RecordOptions> record_options(const Invocation& invocation) {
     const bool ring = files.file_bytes_max > 0 || files.file_time;
     if (files.files_max > 0 && !ring)
         return usage("--files", "there is one file only without a size or a time", "-C 100MiB or -G 10m");
+    const std::string unix_sockets = invocation.text("unix");
+    files.unix_sockets = unix_sockets == "embed" ? record::RecordUnix::embed
+                         : unix_sockets == "off" ? record::RecordUnix::off
+                                                 : record::RecordUnix::sidecar;
+    if (files.name == "-" && files.unix_sockets == record::RecordUnix::sidecar) {
+        if (invocation.given("unix"))
+            return usage("--unix sidecar", "standard output is one file", "--unix embed, or a file's name for -w");
+        files.unix_sockets = record::RecordUnix::off;
+    }
+    options.until_session = invocation.on("until-session");
     if (ring && files.name == "-") return usage("-w -", "standard output is one file", "name a file for -C and -G");
     return options;
 }
@@ -87,7 +100,7 @@ Result<RecordOptions> record_options(const Invocation& invocation) {
 class Recording final : public chain::Observer {
 public:
     Recording(const Invocation& invocation, RecordOptions options)
-        : invocation_(invocation), options_(std::move(options)), owners_(options_.live.host_root) {}
+        : invocation_(invocation), options_(std::move(options)), owners_(options_.live.host_root), kernel_(owners_) {}
 
     Status open();
     int run();
@@ -95,16 +108,23 @@ public:
     void session_opened(const chain::Session& session, const chain::Place&) override {
         chain::Ends ends = owners_.ends_of(session);
         recorder_->name(session.client, session.server, ends);
+        know(ends.from);
+        know(ends.to);
         if (!ends.from || !ends.to) {
             if (waiting_.size() < limits::kLiveWaitingMax) waiting_.push_back(session.number);
         }
         if (ends.from || ends.to) pipeline_->builder().name_ends(session.number, std::move(ends));
     }
-    void session_ended(const chain::Session& session, const chain::Place&) override { owners_.forget(session.number); }
+    void session_ended(const chain::Session& session, const chain::Place&) override {
+        owners_.forget(session.number);
+        ++sessions_over_;
+    }
 
 private:
     Status give_up_privileges() const;
-    void add_inputs(pipeline::LiveRunner& runner);
+    Status open_kernel();
+    void know(const std::optional<chain::Process>& process);
+    void know_table();
     void name_waiting();
     void on_tick(Timestamp now);
     void count_drops();
@@ -116,10 +136,13 @@ private:
     RecordOptions options_;
     decode::TlsKeys keys_;
     LiveOwners owners_;
+    LiveKernel kernel_;
     std::unique_ptr<Recorder> recorder_;
     std::unique_ptr<LiveSources> sources_;
     std::unique_ptr<pipeline::Pipeline> pipeline_;
-    std::vector<std::uint32_t> waiting_;  // sessions with an end that is not known yet
+    std::vector<std::uint32_t> waiting_;           // sessions with an end that is not known yet
+    std::unordered_set<std::uint32_t> told_pids_;  // of ends of unix sockets
+    std::uint64_t sessions_over_ = 0;
     std::size_t inputs_failed_ = 0;
 };
 
@@ -127,10 +150,15 @@ Status Recording::open() {
     if (const Status read = add_tls_key_files(options_.live.tls_key_files, keys_); !read) return read;
     owners_.start(!options_.live.sources.net_namespaces.empty());
     if (options_.live.ebpf != "off") {
-        const Status watched = owners_.watch();
+        const Status watched = owners_.watch([this](const SocketLife& life) {
+            kernel_.on(life);
+            // Of all connections of the node those that a runtime makes: into pods, for port-forwards.
+            if (recorder_ && kernel_.may_forward(life)) recorder_->on(life);
+        });
         if (!watched && options_.live.ebpf == "require") return watched;
         if (!watched) report_note("processes of short connections: no eBPF, " + watched.error().why, "");
     }
+    if (const Status opened = open_kernel(); !opened) return opened;
     auto sources = LiveSources::open(options_.live.sources, owners_.component_ports(), owners_.kubelet_addresses(),
                                      [](const Error& error) { report_error(error); });
     if (!sources) return unexpected(sources.error());
@@ -143,6 +171,7 @@ Status Recording::open() {
     for (const auto& source : sources_->all()) {
         if (const Status added = recorder_->add_interface(source->info()); !added) return added;
     }
+    know_table();
     pipeline_ = std::make_unique<pipeline::Pipeline>(pipeline::Options{
         .retention = {.sessions_max = kJoinableSessions, .memory_bytes_max = options_.live.memory_bytes_max},
         .tls_keys = &keys_,
@@ -150,6 +179,50 @@ Status Recording::open() {
         .observer = this,
         .may_hold_copies = options_.recorder.may_hold_copies});
     return give_up_privileges();
+}
+
+// Where nothing can be watched there is nothing to put beside the packets.
+Status Recording::open_kernel() {
+    record::RecordUnix& unix_sockets = options_.recorder.files.unix_sockets;
+    if (unix_sockets == record::RecordUnix::off) return Done{};
+    const Status opened = kernel_.open({.ebpf = options_.live.ebpf != "off",
+                                        .required = options_.live.ebpf == "require",
+                                        .unix_payload = true,
+                                        .also_chunk =
+                                            [this](const StreamChunk& chunk) {
+                                                recorder_->on(chunk);
+                                                for (const std::uint32_t pid : {chunk.client_pid, chunk.server_pid}) {
+                                                    if (told_pids_.size() >= limits::kBookParentsMax)
+                                                        told_pids_.clear();
+                                                    if (pid != 0 && told_pids_.insert(pid).second)
+                                                        know(kernel_.process_of(pid));
+                                                }
+                                            },
+                                        .also_process =
+                                            [this](const ProcessEvent& event) {
+                                                if (event.kind == ProcessEvent::Kind::exit)
+                                                    told_pids_.erase(event.process.pid);
+                                                recorder_->on(event);
+                                            }});
+    if (!kernel_.is_open()) unix_sockets = record::RecordUnix::off;
+    return opened;
+}
+
+void Recording::know(const std::optional<chain::Process>& process) {
+    if (!process) return;
+    Process known;
+    known.id.pid = process->pid;
+    known.comm = process->comm;
+    known.exe = process->exe;
+    recorder_->know(known);
+}
+
+// Who may start programs in containers, or be an end of a connection.
+void Recording::know_table() {
+    for (const Process& process : owners_.table().processes) {
+        if (process.role != ProcessRole::unknown || !process.container_id.empty()) recorder_->know(process);
+    }
+    for (const ContainerNames& names : owners_.containers()) recorder_->know(names);
 }
 
 Status Recording::give_up_privileges() const {
@@ -172,7 +245,11 @@ void Recording::name_waiting() {
                                         [number](const auto& each) { return each && each->number == number; });
         if (found == sessions.rend()) return true;
         const chain::Session& session = **found;
-        if (session.ends) recorder_->name(session.client, session.server, *session.ends);
+        if (session.ends) {
+            recorder_->name(session.client, session.server, *session.ends);
+            know(session.ends->from);
+            know(session.ends->to);
+        }
         return session.over || (session.ends && session.ends->from && session.ends->to);
     });
 }
@@ -183,7 +260,7 @@ std::uint64_t Recording::lost() const {
 }
 
 void Recording::count_drops() {
-    if (const std::uint64_t lost_signs = owners_.newly_lost(); lost_signs > 0)
+    if (const std::uint64_t lost_signs = owners_.newly_lost() + kernel_.newly_lost(); lost_signs > 0)
         pipeline_->lost(LossPlace::ring, lost_signs);
     if (const std::uint64_t dropped = sources_->newly_dropped(); dropped > 0)
         pipeline_->lost(LossPlace::kernel, dropped);
@@ -199,34 +276,11 @@ void Recording::on_tick(Timestamp now) {
     if (owners_.refresh(pipeline_->builder())) {
         const Result<bool> changed = sources_->follow(owners_.component_ports(), now);
         if (!changed) report_error(changed.error());
+        if (const Status followed = kernel_.follow(*pipeline_, now); !followed) report_error(followed.error());
+        know_table();
     }
     name_waiting();
     recorder_->tick(now);
-}
-
-void Recording::add_inputs(pipeline::LiveRunner& runner) {
-    // First: who opened a connection is then known when its packets are read.
-    if (owners_.watch_fd() >= 0) {
-        const Status added =
-            runner.add({.name = "sockets", .fd = owners_.watch_fd(), .drain = [this]() -> Result<bool> {
-                            owners_.take_signs(pipeline_->builder());
-                            return false;
-                        }});
-        if (!added) report_error(added.error());
-    }
-    const std::vector<std::string> names = sources_->names();
-    for (std::size_t i = 0; i < names.size(); ++i) {
-        capture::LiveSource* source = sources_->all()[i].get();
-        const Status added =
-            runner.add({.name = names[i], .fd = source->fd(), .drain = [this, source, &runner] {
-                            return source->drain(limits::kLivePacketsPerTurn, [this, &runner](Packet packet) {
-                                runner.packet(packet);
-                                packet.frame = runner.packets();
-                                recorder_->on(packet);
-                            });
-                        }});
-        if (!added) report_error(added.error());
-    }
 }
 
 std::string Recording::summary() const {
@@ -236,6 +290,8 @@ std::string Recording::summary() const {
     text += counts.files > 1 ? exports::counted(counts.files, "file") + ", the newest is " + display(recorder_->file())
                              : (name == "-" ? "standard output" : display(recorder_->file()));
     text += " (" + exports::file_size(counts.bytes) + ", " + std::string(level_text(options_.recorder.payload)) + "), ";
+    if (counts.unix_pieces > 0) text += exports::counted(counts.unix_pieces, "piece") + " of unix sockets, ";
+    if (counts.process_events > 0) text += exports::counted(counts.process_events, "process event") + ", ";
     text += exports::grouped(lost()) + " lost";
     if (lost() > 0)
         text += "; a larger ring helps: --buffer " + exports::file_size(options_.live.sources.ring_bytes * 2);
@@ -262,20 +318,30 @@ int Recording::run() {
                     ", " + std::string(level_text(options_.recorder.payload)),
                 "");
     for (const std::string& missing : owners_.limits()) report_note(missing, "");
-    report_note("unix sockets: not recorded", "");
-    pipeline::LiveRunner runner(
-        *pipeline_, {.after_turn = {},
-                     .on_tick = [this](Timestamp now) { on_tick(now); },
-                     .enough = [this] { return !recorder_->status() || inputs_failed_ == sources_->all().size(); },
-                     .on_status = [this] { report_note(summary(), ""); },
-                     .input_over =
-                         [this](const std::string&, const Error& error) {
-                             ++inputs_failed_;
-                             report_error(error);
-                         }});
-    add_inputs(runner);
+    for (const std::string& missing : kernel_.missing()) report_note(missing, "");
+    if (options_.recorder.files.unix_sockets == record::RecordUnix::off)
+        report_note("unix sockets: not recorded" +
+                        std::string(options_.recorder.files.name == "-" ? ", standard output is one file" : ""),
+                    "");
+    pipeline::LiveRunner runner(*pipeline_, {.after_turn = {},
+                                             .on_tick = [this](Timestamp now) { on_tick(now); },
+                                             .enough =
+                                                 [this] {
+                                                     return !recorder_->status() ||
+                                                            inputs_failed_ == sources_->all().size() ||
+                                                            (options_.until_session && sessions_over_ > 0);
+                                                 },
+                                             .on_status = [this] { report_note(summary(), ""); },
+                                             .input_over =
+                                                 [this](const std::string&, const Error& error) {
+                                                     ++inputs_failed_;
+                                                     report_error(error);
+                                                 }});
+    add_live_inputs(runner, {owners_, kernel_, *sources_, *pipeline_},
+                    [this](const Packet& packet) { recorder_->on(packet); });
     const auto end = runner.run(options_.live.at_most);
     if (!end) report_error(end.error());
+    kernel_.finish(*pipeline_);
     count_drops();
     pipeline_->finish();
     name_waiting();

@@ -4,10 +4,14 @@
 #include <cctype>
 #include <charconv>
 #include <deque>
+#include <memory>
 
+#include "chain/url.h"
 #include "core/limits.h"
 #include "core/untrusted.h"
+#include "record/http2_walker.h"
 #include "record/mask_plan.h"
+#include "record/ttrpc_walker.h"
 
 namespace hopscope::record {
 namespace {
@@ -79,6 +83,35 @@ bool begins_like_request(Bytes bytes) {
            text[space + 1] == '/' &&
            std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(space),
                        [](char c) { return c >= 'A' && c <= 'Z'; });
+}
+
+// The first bytes of an HTTP/2 connection: the client's preface, or the server's SETTINGS.
+bool begins_http2(Bytes bytes, Direction direction) {
+    constexpr std::string_view kBegin = "PRI * HTTP/2.0";
+    if (direction == Direction::to_server) return as_text(bytes).starts_with(kBegin);
+    if (bytes.size() < decode::grpc::kFrameHeaderBytes) return false;
+    const decode::grpc::FrameHeader frame = decode::grpc::read_frame_header(bytes.data());
+    return frame.type == decode::grpc::frame_type::settings && frame.flags == 0 && frame.stream == 0 &&
+           frame.length <= 120 && frame.length % 6 == 0;
+}
+
+// The value of a query's command word as its stand-in, as long as it was on the wire: where it held escapes, letters
+// are written as such.
+std::string stand_in_of(std::string_view encoded, Pseudonyms& pseudonyms) {
+    const std::string word = pseudonyms.of_word(chain::percent_decoded(encoded, chain::Plus::is_space), 'x');
+    constexpr std::string_view kHex = "0123456789ABCDEF";
+    std::size_t left = encoded.size() - word.size();
+    std::string out;
+    for (const char c : word) {
+        if (left >= 2) {
+            const auto byte = static_cast<unsigned char>(c);
+            out += {'%', kHex[byte >> 4], kHex[byte & 15]};
+            left -= 2;
+        } else {
+            out += c;
+        }
+    }
+    return out;
 }
 
 // One whole JSON object, by its brackets.
@@ -190,8 +223,11 @@ struct ConnectionWalker::State {
                     "port",      "ports", "follow", "tailLines", "previous", "h",     "w",      "stream"};
                 const bool shown = std::find(std::begin(kShown), std::end(kShown), key) != std::end(kShown);
                 if (!shown && equal != std::string_view::npos) {
-                    for (std::size_t i = begin + equal + 1; i < end; ++i) changed[first + 1 + i] = 'x';
-                    ++(key == "command" || key == "cmd" ? counts.commands : counts.auth);
+                    const bool command = key == "command" || key == "cmd";
+                    const std::string_view value = pair.substr(equal + 1);
+                    changed.replace(first + 1 + begin + equal + 1, value.size(),
+                                    command ? stand_in_of(value, pseudonyms) : std::string(value.size(), 'x'));
+                    ++(command ? counts.commands : counts.auth);
                 }
                 begin = end + 1;
             }
@@ -552,6 +588,25 @@ struct ConnectionWalker::State {
         if (!sides[0].started && !sides[1].started && direction == Direction::to_client && begins_like_request(bytes))
             swapped = true;
         if (swapped) direction = opposite(direction);
+        if (!sides[0].started && !sides[1].started && begins_ttrpc(bytes, direction)) {
+            ttrpc = std::make_unique<TtrpcWalker>(std::array{&sides[0].plan, &sides[1].plan}, pseudonyms, counts);
+            sides[0].started = sides[1].started = true;
+        }
+        if (ttrpc) {
+            ttrpc->bytes(direction, offset, bytes);
+            return;
+        }
+        if (!sides[0].started && !sides[1].started &&
+            (begins_http2(bytes, direction) || (late && !begins_like_request(bytes)))) {
+            const bool from_the_middle = !begins_http2(bytes, direction);
+            http2 = std::make_unique<Http2Walker>(std::array{&sides[0].plan, &sides[1].plan}, pseudonyms, counts,
+                                                  from_the_middle);
+            sides[0].started = sides[1].started = true;
+        }
+        if (http2) {
+            http2->bytes(direction, offset, bytes);
+            return;
+        }
         Side& s = side(direction);
         if (!s.started) {
             s.started = true;
@@ -586,6 +641,9 @@ struct ConnectionWalker::State {
     std::uint64_t ports_told = 0;  // channels whose port was told, a bit each
     bool upgrade_wanted = false, base64 = false, tunnel = false, portforward = false;
     bool swapped = false;  // what we were told is the client is the server
+    bool late = false;
+    std::unique_ptr<Http2Walker> http2;  // instead of all the rest
+    std::unique_ptr<TtrpcWalker> ttrpc;  // the same
 };
 
 ConnectionWalker::ConnectionWalker(KindOf kind_of, Pseudonyms& pseudonyms, MaskCounts& counts)
@@ -597,8 +655,12 @@ void ConnectionWalker::bytes(Direction direction, std::uint64_t offset, Bytes by
     if (!bytes.empty()) state_->feed(direction, offset, bytes);
 }
 
+void ConnectionWalker::joined_late() { state_->late = true; }
+
 void ConnectionWalker::gap(Direction told) {
     const Direction direction = state_->swapped ? opposite(told) : told;
+    if (state_->http2) return state_->http2->gap(direction);
+    if (state_->ttrpc) return state_->ttrpc->gap(direction);
     for (State::Side& side : state_->sides) {
         if (&side == &state_->side(direction) || side.carried == Carried::http) {
             side.carried = Carried::opaque;

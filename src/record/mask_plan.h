@@ -1,8 +1,8 @@
 // Which bytes of a connection may stay in a masked capture.
 //
 // Safe by default: a byte that nobody has called harmless is overwritten. Walkers follow the framing of what hopscope
-// decodes (HTTP/1.1, SPDY/3.1, WebSocket, TLS records) just far enough to tell structure from content; whatever they do
-// not understand, and everything after a gap, is content.
+// decodes (HTTP/1.1, HTTP/2 with CRI calls, SPDY/3.1, WebSocket, TLS records) just far enough to tell structure from
+// content; whatever they do not understand, and everything after a gap, is content.
 #pragma once
 
 #include <cstdint>
@@ -51,26 +51,38 @@ public:
     void forget_before(std::uint64_t offset);
 
 private:
+    // Overwrites all of [from, to).
+    std::size_t overwrite(std::uint64_t offset, std::uint8_t* bytes, std::uint64_t from, std::uint64_t to) const;
+
     std::vector<Span> keep_;
     std::vector<Edit> edits_;
     std::vector<MaskedSpan> masked_;
 };
 
-// What was overwritten, for the summary.
+// What was overwritten, for the summary. `calls`: gRPC messages whose content was.
 struct MaskCounts {
-    std::uint64_t auth = 0, tokens = 0, commands = 0, payload_frames = 0, payload_bytes = 0,
+    std::uint64_t auth = 0, tokens = 0, commands = 0, calls = 0, payload_frames = 0, payload_bytes = 0,
                   connections_not_understood = 0;
 };
 
-// Same-length stand-ins for tokens, equal wherever one of the last limits::kPseudonymsMax tokens occurs.
+// Same-length stand-ins, equal wherever one of the last limits::kPseudonymsMax tokens, or words, occurs: so that what
+// belongs together is still found. Of what they stand for they tell the length, and what is equal.
 class Pseudonyms {
 public:
     std::string of(const std::string& token);
+    // Of a word of a command. Few short words can be told apart: further ones are filled with `otherwise`, which
+    // differs by place, so that what is not known to be equal never looks so.
+    std::string of_word(const std::string& word, char otherwise);
 
 private:
-    std::unordered_map<std::string, std::string> known_;
-    std::deque<std::string> order_;
+    struct Known {
+        std::unordered_map<std::string, std::string> names;
+        std::deque<std::string> order;
+        void add(const std::string& text, const std::string& name);
+    };
+    Known tokens_, words_;
     std::uint64_t given_ = 0;
+    std::unordered_map<std::size_t, std::uint64_t> words_given_;  // by length
 };
 
 // Follows one connection. Without a handshake the side that sends a request first is the client, whatever was said.
@@ -80,6 +92,8 @@ class ConnectionWalker {
 public:
     using KindOf = std::function<StreamKind(std::uint32_t stream)>;
     ConnectionWalker(KindOf kind_of, Pseudonyms& pseudonyms, MaskCounts& counts);
+    // The connection was joined in the middle; its client is known. Before its first bytes.
+    void joined_late();
     ~ConnectionWalker();
     ConnectionWalker(ConnectionWalker&&) noexcept;
 

@@ -6,6 +6,9 @@
 // decided in time, not understood, or sent again much later is overwritten. Whole records are handed to the kernel at
 // least at every tick().
 //
+// Pieces of unix sockets and process events wait in the same row and go into the sidecar, or the same file
+// (RecordingFilesOptions::unix_sockets). At both levels below `full` secrets in them are overwritten, too.
+//
 // It does not capture, name processes or count what the kernel dropped. Single-threaded.
 // Errors: CAP-20, CAP-21, CAP-22 (capture/writer.h). After an error nothing more is written.
 #pragma once
@@ -24,6 +27,7 @@
 #include "decode/net/packet_parser.h"
 #include "record/recording_files.h"
 #include "record/stream_masker.h"
+#include "record/unix_masker.h"
 
 namespace hopscope::record {
 
@@ -42,6 +46,7 @@ struct RecorderOptions {
 struct RecorderCounts {
     std::uint64_t packets = 0, bytes = 0, files = 0;
     std::uint64_t bytes_overwritten = 0, connections_named = 0;
+    std::uint64_t unix_pieces = 0, process_events = 0, connections_told = 0;
     MaskCounts masked;
 };
 
@@ -57,6 +62,13 @@ public:
     Status add_interface(const capture::InterfaceInfo& info) { return files_->add_interface(info); }
     // Packet::frame must grow.
     void on(const Packet& packet);
+    // What eBPF told; nothing where unix sockets are not recorded.
+    void on(const StreamChunk& chunk);
+    void on(ProcessEvent event);
+    void on(const SocketLife& life);
+    // A process that is there and may be an end of a connection or start another; a container: told in each file.
+    void know(const Process& process);
+    void know(const ContainerNames& names);
     // The processes of a connection, told on the first packet of it that was not written yet, in each file.
     void name(const Endpoint& client, const Endpoint& server, const chain::Ends& ends);
     void ended_unseen(const Endpoint& client, const Endpoint& server);
@@ -75,6 +87,22 @@ private:
     struct Held {
         Packet packet;  // its bytes are `bytes`
         std::vector<std::uint8_t> bytes;
+        std::unique_ptr<StreamChunk> chunk;  // of a unix socket's piece, whose bytes are `bytes`
+    };
+    struct Known {
+        Process process;
+        std::uint64_t told_in_file = 0;
+    };
+    struct KnownContainer {
+        std::string record;
+        std::uint64_t told_in_file = 0;
+    };
+    // A connection of a unix socket.
+    struct UnixConnection {
+        std::string_view dissector;
+        std::string interface;
+        std::uint64_t told_in_file = 0;
+        StreamChunk told;  // the ends as they were told last
     };
     using Key = std::pair<Endpoint, Endpoint>;
     struct Named {
@@ -83,14 +111,25 @@ private:
     };
 
     Recorder(RecorderOptions options, std::unique_ptr<RecordingFiles> files);
+    [[nodiscard]] bool records_unix() const { return options_.files.unix_sockets != RecordUnix::off; }
+    void hold(Held held, Bytes bytes);
     void write_first();
+    void write_packet(Held& held);
+    void write_piece(Held& held);
+    void write_event(Packet packet);
+    void hold_event(Timestamp at, const std::string& record);
+    void add_known(Timestamp at, const std::string& record);
+    void write_known(Timestamp at);
+    UnixConnection& connection_of(const StreamChunk& chunk);
     [[nodiscard]] std::string comment_for(const Packet& packet, const decode::net::TcpSegment& segment);
     void cut_to_headers(Packet& packet, bool tcp, const decode::net::TcpSegment& segment) const;
 
     RecorderOptions options_;
     std::unique_ptr<RecordingFiles> files_;
     RecorderCounts counts_;
+    Pseudonyms pseudonyms_;
     StreamMasker masker_;
+    UnixMasker unix_masker_;
     LossCounters loss_;  // counted by the pipeline: not told again
     decode::net::PacketParser seen_{loss_}, written_{loss_};
     std::deque<Held> held_;
@@ -98,6 +137,11 @@ private:
     std::size_t held_bytes_ = 0;
     std::map<Key, Named> named_;
     std::deque<Key> named_order_;
+    std::map<std::uint64_t, UnixConnection> unix_connections_;
+    std::map<std::uint32_t, Known> known_;                    // by pid
+    std::map<std::string, KnownContainer> known_containers_;  // by id
+    std::uint64_t known_told_in_file_ = 0;
+    bool known_changed_ = false;
     Status status_ = Done{};
 };
 

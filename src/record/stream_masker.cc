@@ -1,6 +1,7 @@
 #include "record/stream_masker.h"
 
 #include <algorithm>
+#include <cstring>
 #include <deque>
 #include <map>
 #include <optional>
@@ -80,7 +81,8 @@ struct MaskedFlow {
 
 class Collector final : public decode::net::TcpListener {
 public:
-    Collector(MaskCounts& counts, KindTap& kinds, bool live) : counts_(counts), kinds_(kinds), live_(live) {}
+    Collector(MaskCounts& counts, Pseudonyms& pseudonyms, KindTap& kinds, bool live)
+        : counts_(counts), kinds_(kinds), pseudonyms_(pseudonyms), live_(live) {}
 
     TcpSegment segment;  // in hand
     std::uint64_t frame = 0;
@@ -151,8 +153,8 @@ public:
 private:
     MaskCounts& counts_;
     KindTap& kinds_;
+    Pseudonyms& pseudonyms_;
     const bool live_;
-    Pseudonyms pseudonyms_;
     std::map<Key, std::vector<std::unique_ptr<MaskedFlow>>> flows_;
     std::vector<MaskedFlow*> by_slot_;
     struct Over {
@@ -162,11 +164,24 @@ private:
     std::deque<Over> over_;
 };
 
-std::uint32_t sum_words(Bytes bytes, std::uint32_t sum) {
-    for (std::size_t i = 0; i + 1 < bytes.size(); i += 2) sum += read_be16(bytes.data() + i);
-    if (bytes.size() % 2) sum += std::uint32_t{bytes.back()} << 8;
+// The sum of big-endian 16-bit words, as RFC 1071 section 2 allows it: in the machine's order, many at once.
+std::uint32_t sum_words(Bytes bytes, std::uint32_t before) {
+    std::uint64_t sum = 0;
+    std::size_t i = 0;
+    for (; i + 4 <= bytes.size(); i += 4) {
+        std::uint32_t word = 0;
+        std::memcpy(&word, bytes.data() + i, sizeof word);
+        sum += word;
+    }
+    std::uint8_t rest[4] = {};
+    std::copy(bytes.begin() + static_cast<std::ptrdiff_t>(i), bytes.end(), rest);
+    std::uint32_t word = 0;
+    std::memcpy(&word, rest, sizeof word);
+    sum += word;
     while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
-    return sum;
+    std::uint32_t swapped = before + __builtin_bswap16(static_cast<std::uint16_t>(sum));
+    while (swapped >> 16) swapped = (swapped & 0xffff) + (swapped >> 16);
+    return swapped;
 }
 
 // RFC 9293 section 3.1, for a segment that lies whole in `tcp` (header and payload).
@@ -216,7 +231,8 @@ std::size_t harmless_bytes(const Packet& packet) {
 }
 
 struct StreamMasker::State {
-    State(MaskCounts& counts, bool is_live) : live(is_live), collector(counts, kinds, is_live) {}
+    State(MaskCounts& counts, Pseudonyms& pseudonyms, bool is_live)
+        : live(is_live), collector(counts, pseudonyms, kinds, is_live) {}
 
     const bool live;
     KindTap kinds;
@@ -226,8 +242,8 @@ struct StreamMasker::State {
     decode::net::TcpReassembler tcp{collector, loss, nullptr};
 };
 
-StreamMasker::StreamMasker(MaskCounts& counts, const StreamMaskerOptions& options)
-    : state_(std::make_unique<State>(counts, options.live)) {}
+StreamMasker::StreamMasker(MaskCounts& counts, Pseudonyms& pseudonyms, const StreamMaskerOptions& options)
+    : state_(std::make_unique<State>(counts, pseudonyms, options.live)) {}
 StreamMasker::~StreamMasker() = default;
 
 pipeline::EventTap& StreamMasker::tap() { return state_->kinds; }

@@ -23,8 +23,8 @@ struct StreamMaskerOptions {
 
 class StreamMasker {
 public:
-    // `counts` is borrowed.
-    StreamMasker(MaskCounts& counts, const StreamMaskerOptions& options);
+    // `counts` and `pseudonyms` are borrowed.
+    StreamMasker(MaskCounts& counts, Pseudonyms& pseudonyms, const StreamMaskerOptions& options);
     ~StreamMasker();
     StreamMasker(const StreamMasker&) = delete;
     StreamMasker& operator=(const StreamMasker&) = delete;

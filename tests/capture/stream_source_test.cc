@@ -74,9 +74,10 @@ TEST(UnixPdu, what_was_written_is_read) {
     chunk.client_pid = 8483;
     chunk.server_pid = 2685;
     const std::string record = encode_unix_pdu(chunk, "http2", true);
-    StreamChunk back;
-    ASSERT_TRUE(decode_unix_pdu(
-        Packet{.at = {5}, .link_type = LinkType::upper_pdu, .bytes = as_bytes(record), .frame = 2}, back));
+    const UnixRecord read =
+        decode_unix_record(Packet{.at = {5}, .link_type = LinkType::upper_pdu, .bytes = as_bytes(record), .frame = 2});
+    ASSERT_TRUE(std::holds_alternative<StreamChunk>(read));
+    const StreamChunk& back = std::get<StreamChunk>(read);
     EXPECT_EQ(back.connection, 7U);
     EXPECT_EQ(back.direction, Direction::to_client);
     EXPECT_EQ(back.offset, 1ULL << 40);
@@ -91,13 +92,103 @@ TEST(UnixPdu, what_was_written_is_read) {
 
 TEST(UnixPdu, a_damaged_record_is_refused) {
     const std::string record = encode_unix_pdu({.connection = 1, .bytes = as_bytes("x")}, "data", false);
-    StreamChunk chunk;
     for (std::size_t size = 0; size + 1 < record.size(); ++size) {
-        const bool taken = decode_unix_pdu(Packet{.bytes = as_bytes(record).first(size)}, chunk);
-        EXPECT_TRUE(!taken || chunk.bytes.empty()) << size;
+        const UnixRecord read = decode_unix_record(Packet{.bytes = as_bytes(record).first(size)});
+        const auto* chunk = std::get_if<StreamChunk>(&read);
+        EXPECT_TRUE(!chunk || chunk->bytes.empty()) << size;
     }
     const std::string noise(64, '\x7f');
-    EXPECT_FALSE(decode_unix_pdu(Packet{.bytes = as_bytes(noise)}, chunk));
+    EXPECT_TRUE(std::holds_alternative<std::monostate>(decode_unix_record(Packet{.bytes = as_bytes(noise)})));
+}
+
+TEST(UnixPdu, process_events_and_what_is_there_are_read_back) {
+    const auto read = [](const std::string& record) {
+        return decode_unix_record(Packet{.at = {9}, .link_type = LinkType::upper_pdu, .bytes = as_bytes(record)});
+    };
+    ProcessEvent event;
+    event.kind = ProcessEvent::Kind::exec;
+    event.process = {17801, 1ULL << 40};
+    event.parent_pid = 17784;
+    event.comm = Untrusted("sh");
+    event.filename = Untrusted("/bin/busybox");
+    for (const char* word : {"sh", "", "-c", "echo \xff a"}) event.cmdline.emplace_back(word);
+    event.cgroup_names = {Untrusted("cri-containerd-34ad.scope"), Untrusted("kubepods")};
+    const UnixRecord started = read(encode_unix_pdu(event));
+    ASSERT_TRUE(std::holds_alternative<ProcessEvent>(started));
+    const auto& back = std::get<ProcessEvent>(started);
+    EXPECT_EQ(back.at.ns, 9);
+    EXPECT_EQ(back.process, event.process);
+    EXPECT_EQ(back.parent_pid, 17784U);
+    EXPECT_EQ(back.filename, event.filename);
+    EXPECT_EQ(back.cmdline, event.cmdline);
+    EXPECT_EQ(back.cgroup_names, event.cgroup_names);
+    event.kind = ProcessEvent::Kind::exit;
+    event.exit_code = 137;
+    const UnixRecord ended = read(encode_unix_pdu(event));
+    ASSERT_TRUE(std::holds_alternative<ProcessEvent>(ended));
+    EXPECT_EQ(std::get<ProcessEvent>(ended).kind, ProcessEvent::Kind::exit);
+    EXPECT_EQ(std::get<ProcessEvent>(ended).exit_code, 137);
+    event.kind = ProcessEvent::Kind::fork;
+    EXPECT_EQ(std::get<ProcessEvent>(read(encode_unix_pdu(event))).kind, ProcessEvent::Kind::fork);
+
+    Process process;
+    process.id = {2685, 77};
+    process.parent_pid = 1;
+    process.comm = Untrusted("containerd");
+    process.exe = Untrusted("/usr/bin/containerd");
+    process.container_id = Untrusted(std::string(64, 'a'));
+    process.role = ProcessRole::containerd;
+    process.net_namespace = 4026531840;
+    const UnixRecord there = read(encode_unix_pdu(process));
+    ASSERT_TRUE(std::holds_alternative<Process>(there));
+    const auto& known = std::get<Process>(there);
+    EXPECT_EQ(known.id, process.id);
+    EXPECT_EQ(known.parent_pid, 1U);
+    EXPECT_EQ(known.comm, process.comm);
+    EXPECT_EQ(known.exe, process.exe);
+    EXPECT_EQ(known.container_id, process.container_id);
+    EXPECT_EQ(known.role, ProcessRole::containerd);
+    EXPECT_EQ(known.net_namespace, 4026531840U);
+}
+
+TEST(UnixPdu, connections_and_names_are_read_back) {
+    const auto read = [](const std::string& record) {
+        return decode_unix_record(Packet{.at = {9}, .link_type = LinkType::upper_pdu, .bytes = as_bytes(record)});
+    };
+    SocketLife life;
+    life.kind = SocketLife::Kind::closed;
+    life.client = {*IpAddress::parse("10.88.0.1"), 40001};
+    life.server = {*IpAddress::parse("::1"), 8080};
+    life.net_namespace = 4026532451;
+    life.client_owner = {2685, 77};
+    life.client_comm = Untrusted("containerd");
+    life.lived = {123456789};
+    life.client_sent_bytes = 18;
+    const UnixRecord record = read(encode_unix_pdu(life));
+    ASSERT_TRUE(std::holds_alternative<SocketLife>(record));
+    const auto& back = std::get<SocketLife>(record);
+    EXPECT_EQ(back.kind, SocketLife::Kind::closed);
+    EXPECT_EQ(back.client, life.client);
+    EXPECT_EQ(back.server, life.server);
+    EXPECT_EQ(back.net_namespace, life.net_namespace);
+    EXPECT_EQ(back.client_owner, life.client_owner);
+    EXPECT_EQ(back.client_comm, life.client_comm);
+    EXPECT_EQ(back.server_owner.pid, 0U);
+    EXPECT_EQ(back.lived.ns, life.lived.ns);
+    EXPECT_EQ(back.client_sent_bytes, 18U);
+    EXPECT_FALSE(back.server_sent_bytes);
+
+    ContainerNames names{.id = std::string(64, 'b'), .sandbox_id = std::string(64, 'c'), .runtime = "containerd"};
+    names.name = Untrusted("main");
+    names.pod = Untrusted("web-0");
+    names.namespace_ = Untrusted("default");
+    names.pod_uid = Untrusted("f49ea38b");
+    const UnixRecord told = read(encode_unix_pdu(names));
+    ASSERT_TRUE(std::holds_alternative<ContainerNames>(told));
+    EXPECT_EQ(std::get<ContainerNames>(told).id, names.id);
+    EXPECT_EQ(std::get<ContainerNames>(told).sandbox_id, names.sandbox_id);
+    EXPECT_EQ(std::get<ContainerNames>(told).pod, names.pod);
+    EXPECT_EQ(std::get<ContainerNames>(told).pod_uid, names.pod_uid);
 }
 
 }  // namespace

@@ -81,6 +81,10 @@ constexpr std::size_t kSurelyFitsBytes = 4096;
 
 struct HpackReader::Cursor {
     Bytes left;
+    const std::uint8_t* begin = nullptr;
+    std::size_t text_bytes = 0;  // as coded, of the text read last
+
+    [[nodiscard]] std::size_t at() const { return static_cast<std::size_t>(left.data() - begin); }
 
     // RFC 7541 section 5.1. False: cut off, or larger than any length here can be.
     bool integer(unsigned prefix_bits, std::size_t& value) {
@@ -106,6 +110,7 @@ struct HpackReader::Cursor {
         if (!integer(7, size) || size > left.size()) return false;
         const Bytes raw = left.first(size);
         left = left.subspan(size);
+        text_bytes = size;
         if (huffman) return huffman_decode(raw, out);
         out = as_text(raw);
         return true;
@@ -151,7 +156,9 @@ bool HpackReader::read_literal(Cursor& in, unsigned index_bits, bool insert_it, 
         name_.clear();
         name_known = false;
     }
+    const std::size_t text_at = in.at();
     if (!in.text(value_)) return false;
+    if (literals_) literals_->push_back({name_, value_, name_known, text_at, in.at() - in.text_bytes, in.text_bytes});
     if (name_known) {
         out.add(name_, value_);
     } else {
@@ -185,8 +192,9 @@ bool HpackReader::read_field(Cursor& in, HeaderList& out) {
     return read_literal(in, 4, false, out);  // not indexed, or never to be
 }
 
-bool HpackReader::read(Bytes block, HeaderList& out) {
-    Cursor in{block};
+bool HpackReader::read(Bytes block, HeaderList& out, std::vector<HpackLiteral>* literals) {
+    literals_ = literals;
+    Cursor in{block, block.data()};
     while (!in.left.empty()) {
         if (!read_field(in, out)) {
             forget();

@@ -8,17 +8,26 @@
 #include <deque>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/bytes.h"
 #include "decode/grpc/header_list.h"
 
 namespace hopscope::decode::grpc {
 
+// Where the value of a literal field stands in its block, for who overwrites it there.
+struct HpackLiteral {
+    std::string name, value;
+    bool name_known = false;
+    std::size_t text_at = 0;              // of the byte that says whether the value is Huffman-coded (its top bit)
+    std::size_t bytes_at = 0, bytes = 0;  // the value as it is coded
+};
+
 class HpackReader {
 public:
     // Appends the fields of a whole header block. False: malformed; what came before the fault is in `out`, and the
-    // table is forgotten.
-    bool read(Bytes block, HeaderList& out);
+    // table is forgotten. `literals`, where given, gets the literal fields of the block in order.
+    bool read(Bytes block, HeaderList& out, std::vector<HpackLiteral>* literals = nullptr);
     // The table cannot be followed any more (bytes were lost): everything in it is unknown from now on.
     void forget();
 
@@ -38,7 +47,8 @@ private:
 
     std::deque<Entry> table_;  // newest first
     std::size_t table_bytes_ = 0;
-    std::string name_, value_;  // scratch
+    std::vector<HpackLiteral>* literals_ = nullptr;  // during read()
+    std::string name_, value_;                       // scratch
 };
 
 }  // namespace hopscope::decode::grpc
