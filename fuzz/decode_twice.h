@@ -1,5 +1,5 @@
-// What the fuzzers of fuzz_http2.cc and fuzz_docker.cc share: a conversation read from the input, decoded whole and
-// cut, and told the same both times.
+// What the fuzzers of fuzz_http2.cc, fuzz_docker.cc and fuzz_ttrpc.cc share: a conversation read from the input,
+// decoded whole and cut, and told the same both times.
 //
 // Input: records of a control byte and bytes. Control byte: bit 0 the direction; bits 1 and 2: 0, 1 bytes follow, 2 a
 // gap, 3 the direction ends; bits 3 to 7 with the next byte: how many.
@@ -59,6 +59,8 @@ private:
         if (const auto* e = std::get_if<Problem>(&event)) direction = e->direction;
         if (const auto* e = std::get_if<StreamClosed>(&event)) direction = e->direction;
         if (const auto* e = std::get_if<CriMessage>(&event))
+            direction = e->response ? Direction::to_client : Direction::to_server;
+        if (const auto* e = std::get_if<TaskMessage>(&event))
             direction = e->response ? Direction::to_client : Direction::to_server;
         if (const auto* e = std::get_if<StreamOpened>(&event))
             direction = e->id == 0 ? Direction::to_server : Direction::to_client;

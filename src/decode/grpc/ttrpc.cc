@@ -124,7 +124,10 @@ std::size_t Ttrpc::seek(Direction direction, std::uint64_t offset, Bytes unread,
     std::size_t at = 0;
     for (; unread.size() - at >= TtrpcHeader::kBytes; ++at) {
         const TtrpcHeader header = TtrpcHeader::read(unread.subspan(at));
-        if (!header.possible() || header.type != unary || header.length > limits::kTtrpcSeekBytesMax) continue;
+        // An empty message proves nothing.
+        if (!header.possible() || header.type != unary || header.length == 0 ||
+            header.length > limits::kTtrpcSeekBytesMax)
+            continue;
         const Bytes rest = unread.subspan(at + TtrpcHeader::kBytes);
         if (rest.size() < header.length) break;
         if (!fits(header, rest.first(header.length))) continue;
