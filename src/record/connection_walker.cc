@@ -85,10 +85,11 @@ bool begins_like_request(Bytes bytes) {
                        [](char c) { return c >= 'A' && c <= 'Z'; });
 }
 
+constexpr std::string_view kHttp2Begin = "PRI * HTTP/2.0";
+
 // The first bytes of an HTTP/2 connection: the client's preface, or the server's SETTINGS.
 bool begins_http2(Bytes bytes, Direction direction) {
-    constexpr std::string_view kBegin = "PRI * HTTP/2.0";
-    if (direction == Direction::to_server) return as_text(bytes).starts_with(kBegin);
+    if (direction == Direction::to_server) return as_text(bytes).starts_with(kHttp2Begin);
     if (bytes.size() < decode::grpc::kFrameHeaderBytes) return false;
     const decode::grpc::FrameHeader frame = decode::grpc::read_frame_header(bytes.data());
     return frame.type == decode::grpc::frame_type::settings && frame.flags == 0 && frame.stream == 0 &&
@@ -584,29 +585,44 @@ struct ConnectionWalker::State {
         }
     }
 
+    // More bytes are needed to tell what this begins.
+    static bool is_undecided(std::string_view text, Direction direction) {
+        if (direction == Direction::to_client) return text[0] == 0 && text.size() < decode::grpc::TtrpcHeader::kBytes;
+        return (text.size() < kHttp2Begin.size() && kHttp2Begin.starts_with(text)) ||
+               decode::grpc::begins_ttrpc_request(as_bytes(text)) == decode::grpc::TtrpcStart::maybe;
+    }
+
+    void choose(Bytes begin, Direction direction) {
+        chosen = true;
+        const std::array plans{&sides[0].plan, &sides[1].plan};
+        if (begins_ttrpc(begin, direction))
+            ttrpc = std::make_unique<TtrpcWalker>(plans, pseudonyms, counts);
+        else if (begins_http2(begin, direction))
+            http2 = std::make_unique<Http2Walker>(plans, pseudonyms, counts, false);
+        else if (late && !begins_like_request(begin))
+            http2 = std::make_unique<Http2Walker>(plans, pseudonyms, counts, true);
+    }
+
     void feed(Direction direction, std::uint64_t offset, Bytes bytes) {
+        if (chosen) return pass(direction, offset, bytes);
+        Opening& opening = openings[index_of(direction)];
+        if (opening.text.empty()) opening.at = offset;
+        opening.text += as_text(bytes);
+        if (is_undecided(opening.text, direction)) return;
+        choose(as_bytes(opening.text), direction);
+        for (const Direction each : {direction, opposite(direction)}) {
+            const Opening begun = std::move(openings[index_of(each)]);
+            openings[index_of(each)] = {};
+            if (!begun.text.empty()) pass(each, begun.at, as_bytes(begun.text));
+        }
+    }
+
+    void pass(Direction direction, std::uint64_t offset, Bytes bytes) {
+        if (ttrpc) return ttrpc->bytes(direction, offset, bytes);
+        if (http2) return http2->bytes(direction, offset, bytes);
         if (!sides[0].started && !sides[1].started && direction == Direction::to_client && begins_like_request(bytes))
             swapped = true;
         if (swapped) direction = opposite(direction);
-        if (!sides[0].started && !sides[1].started && begins_ttrpc(bytes, direction)) {
-            ttrpc = std::make_unique<TtrpcWalker>(std::array{&sides[0].plan, &sides[1].plan}, pseudonyms, counts);
-            sides[0].started = sides[1].started = true;
-        }
-        if (ttrpc) {
-            ttrpc->bytes(direction, offset, bytes);
-            return;
-        }
-        if (!sides[0].started && !sides[1].started &&
-            (begins_http2(bytes, direction) || (late && !begins_like_request(bytes)))) {
-            const bool from_the_middle = !begins_http2(bytes, direction);
-            http2 = std::make_unique<Http2Walker>(std::array{&sides[0].plan, &sides[1].plan}, pseudonyms, counts,
-                                                  from_the_middle);
-            sides[0].started = sides[1].started = true;
-        }
-        if (http2) {
-            http2->bytes(direction, offset, bytes);
-            return;
-        }
         Side& s = side(direction);
         if (!s.started) {
             s.started = true;
@@ -642,6 +658,13 @@ struct ConnectionWalker::State {
     bool upgrade_wanted = false, base64 = false, tunnel = false, portforward = false;
     bool swapped = false;  // what we were told is the client is the server
     bool late = false;
+    bool chosen = false;  // it is known what this speaks
+    // The first bytes of each direction, until then.
+    struct Opening {
+        std::string text;
+        std::uint64_t at = 0;
+    };
+    std::array<Opening, 2> openings;
     std::unique_ptr<Http2Walker> http2;  // instead of all the rest
     std::unique_ptr<TtrpcWalker> ttrpc;  // the same
 };
@@ -659,6 +682,7 @@ void ConnectionWalker::joined_late() { state_->late = true; }
 
 void ConnectionWalker::gap(Direction told) {
     const Direction direction = state_->swapped ? opposite(told) : told;
+    state_->chosen = true;  // the beginning is incomplete: it stays overwritten
     if (state_->http2) return state_->http2->gap(direction);
     if (state_->ttrpc) return state_->ttrpc->gap(direction);
     for (State::Side& side : state_->sides) {

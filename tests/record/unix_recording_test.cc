@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <random>
 
 #include "capture/reader.h"
 #include "capture/stream_source.h"
@@ -16,7 +18,7 @@
 #include "record/recorder.h"
 #include "record/sidecar.h"
 #include "record/spec_masker.h"
-#include "record/ttrpc_walker.h"
+#include "record/unix_masker.h"
 
 namespace hopscope::record {
 namespace {
@@ -266,6 +268,105 @@ TEST_F(UnixRecordingTest, whatIsThereIsToldInEachFileOfARing) {
         EXPECT_EQ(processes, 1U) << i;
         EXPECT_EQ(names, 1U) << i;
         EXPECT_TRUE(ends) << i;
+    }
+}
+
+// Everything that was said, masked: by direction and connection.
+std::string masked(const std::vector<std::pair<StreamChunk, std::string>>& pieces) {
+    Pseudonyms pseudonyms;
+    MaskCounts counts;
+    UnixMasker masker(pseudonyms, counts, false);
+    for (const auto& [piece, bytes] : pieces) {
+        StreamChunk chunk = piece;
+        chunk.bytes = as_bytes(bytes);
+        masker.collect(chunk);
+    }
+    masker.finish();
+    std::map<std::pair<std::uint64_t, Direction>, std::string> all;
+    for (const auto& [piece, bytes] : pieces) {
+        StreamChunk chunk = piece;
+        chunk.bytes = as_bytes(bytes);
+        std::vector<std::uint8_t> copy(chunk.bytes.begin(), chunk.bytes.end());
+        masker.mask(chunk, copy);
+        EXPECT_EQ(copy.size(), bytes.size());
+        all[{chunk.connection, chunk.direction}] += as_text(copy);
+    }
+    std::string text;
+    for (const auto& [key, bytes] : all) text += bytes;
+    return text;
+}
+
+std::vector<std::pair<StreamChunk, std::string>> pieces_of(const std::string& calls) {
+    std::vector<std::pair<StreamChunk, std::string>> pieces;
+    auto source = capture::open_stream_index(kCalls + calls + ".grpc.index.jsonl", 0);
+    EXPECT_TRUE(source);
+    StreamChunk chunk;
+    while ((*source)->next(chunk)) pieces.emplace_back(chunk, as_text(chunk.bytes));
+    return pieces;
+}
+
+TEST(UnixMasker, aCutNeverChangesWhatIsMasked) {
+    std::minstd_rand chance(7);
+    for (const std::string calls : {"exec_exit3", "grpc_misc", "dk_exec_exit3", "dockerapi"}) {
+        const auto whole = pieces_of(calls);
+        const std::string expected = masked(whole);
+        for (int round = 0; round < 20; ++round) {
+            std::vector<std::pair<StreamChunk, std::string>> cut;
+            for (const auto& [piece, bytes] : whole) {
+                for (std::size_t at = 0; at < bytes.size();) {
+                    const std::size_t n = std::min<std::size_t>(1 + chance() % 40, bytes.size() - at);
+                    cut.emplace_back(piece, bytes.substr(at, n));
+                    cut.back().first.offset += at;
+                    cut.back().first.end = false;
+                    at += n;
+                }
+                if (piece.end) cut.emplace_back(piece, "");
+                if (piece.end) cut.back().first.offset += bytes.size();
+            }
+            ASSERT_EQ(masked(cut), expected) << calls << " round " << round;
+        }
+    }
+}
+
+TEST(UnixMasker, damagedBytesAreMaskedAndNothingBreaks) {
+    std::minstd_rand chance(11);
+    for (const std::string calls : {"exec_exit3", "grpc_misc", "dockerapi"}) {
+        const auto whole = pieces_of(calls);
+        for (int round = 0; round < 60; ++round) {
+            auto damaged = whole;
+            for (auto& [piece, bytes] : damaged) {
+                if (bytes.empty() || chance() % 4 != 0) continue;
+                bytes[chance() % bytes.size()] = static_cast<char>(chance());
+                if (chance() % 8 == 0) piece.offset += chance() % 50;  // a hole, or bytes that were there already
+            }
+            EXPECT_FALSE(masked(damaged).empty());
+        }
+    }
+}
+
+// The process specification of an exec, as containerd hands it to a shim.
+TEST(TtrpcWalker, aCallToAShimKeepsItsIdsAndLosesItsWords) {
+    const auto field = [](int number, const std::string& bytes) {
+        return std::string{static_cast<char>(number << 3 | 2), static_cast<char>(bytes.size())} + bytes;
+    };
+    const std::string spec = R"({"args":["planted","-x"],"env":["A=planted"]})";
+    const std::string exec = field(1, "container-id") + field(2, "exec-id") + field(4, "/planted/fifo") +
+                             field(7, field(1, "type") + field(2, spec));
+    ASSERT_LT(exec.size(), 128U);
+    const std::string request = field(1, "containerd.task.v2.Task") + field(2, "Exec") +
+                                std::string{0x1a, static_cast<char>(exec.size())} + exec +
+                                field(5, field(1, "containerd-namespace-ttrpc") + field(2, "k8s.io"));
+    const std::string head{0, 0, static_cast<char>(request.size() >> 8), static_cast<char>(request.size()), 0, 0, 0, 1,
+                           1, 0};
+    StreamChunk chunk{.connection = 1};
+    for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{1}}) {  // from the beginning, and joined late
+        chunk.offset = offset;
+        const std::string shown = masked({{chunk, head + request}});
+        EXPECT_EQ(shown.size(), head.size() + request.size());
+        EXPECT_EQ(shown.find("planted"), std::string::npos) << shown;
+        for (const char* kept : {"containerd.task.v2.Task", "Exec", "container-id", "exec-id", "k8s.io", "\"args\":["})
+            EXPECT_NE(shown.find(kept), std::string::npos) << kept;
+        EXPECT_EQ(shown.substr(0, head.size()), head);
     }
 }
 
