@@ -49,6 +49,12 @@ public:
         exec(ms - 1, pid - 1, kShim, "runc", words({"runc", "exec"}), "");
         exec(ms, pid, pid - 1, "sh", std::move(arguments), "cri-containerd-" + container + ".scope");
     }
+    void fork(std::int64_t ms, std::uint32_t pid, std::uint32_t maker) {
+        book.on({.kind = ProcessEvent::Kind::fork,
+                 .at = {ms * kMs},
+                 .process = {.pid = pid, .start_ticks = 7},
+                 .parent_pid = maker});
+    }
     void exit(std::int64_t ms, std::uint32_t pid, int code) {
         book.on({.kind = ProcessEvent::Kind::exit,
                  .at = {ms * kMs},
@@ -241,6 +247,141 @@ TEST(ProcessBook, a_helper_that_is_just_ending_still_has_its_program) {
     node.exit(119, 1001, 0);
     node.exec(120, 1002, 1001, "ls", words({"ls"}), kContainer);
     ASSERT_THAT(node.chain_of(node.session(100, 200, words({"ls"}))).hops, SizeIs(1));
+}
+
+// As lines: depth, pid, comm, exit code.
+std::vector<std::string> tree(const Hop& hop) {
+    std::vector<std::string> lines;
+    for (std::size_t i = 0; i < hop.ran.size(); ++i) {
+        std::string line;
+        for (std::size_t at = i; at != 0; at = hop.ran[at].parent) line += "  ";
+        line += hop.ran[i].process.comm.raw() + std::to_string(hop.ran[i].process.pid);
+        if (hop.ran[i].exit_code) line += " " + std::to_string(*hop.ran[i].exit_code);
+        lines.push_back(line);
+    }
+    return lines;
+}
+
+TEST(ProcessBook, what_the_shell_ran_whoever_its_parent_is_by_now) {
+    Node node;
+    node.start(120, 1001, words({"sh"}));
+    node.fork(130, 1010, 1001);
+    node.exec(131, 1010, 1001, "ls", words({"ls"}), kContainer);
+    node.exit(132, 1010, 2);
+    node.fork(140, 1011, 1001);  // a subshell: no program of its own
+    node.fork(141, 1012, 1011);
+    node.exit(142, 1011, 0);
+    node.exec(143, 1012, 1, "sleep", words({"sleep", "9"}), kContainer);  // init has it now
+    node.fork(150, 1013, 1012);
+    node.exec(151, 1013, 1012, "date", words({"date"}), kContainer);
+    node.exec(152, 1013, 1012, "env", words({"env"}), kContainer);  // another program, the same process
+    node.fork(160, 1014, 1);                                        // another's
+    node.exec(161, 1014, 1, "top", words({"top"}), kContainer);
+    node.exit(170, 1001, 0);
+    const Chain chain = node.chain_of(node.session(100, 200, words({"sh"})));
+    ASSERT_THAT(chain.hops, SizeIs(1));
+    EXPECT_THAT(tree(chain.hops[0]), testing::ElementsAre("sh1001 0", "  ls1010 2", "  sleep1012", "    env1013"));
+    EXPECT_EQ(chain.hops[0].ran[3].programs, 2U);
+    EXPECT_EQ(chain.hops[0].ran[1].command, words({"ls"}));
+    EXPECT_EQ(chain.hops[0].ran[1].end->ns, 132 * kMs);
+}
+
+TEST(ProcessBook, a_number_that_is_used_again_does_not_inherit) {
+    Node node;
+    node.start(120, 1001, words({"sh"}));
+    node.fork(130, 1010, 1001);
+    node.exit(131, 1010, 0);
+    node.fork(140, 1010, 4711);  // of a process that nobody knows
+    node.exec(141, 1010, 4711, "top", words({"top"}), kContainer);
+    const Chain chain = node.chain_of(node.session(100, 200, words({"sh"})));
+    ASSERT_THAT(chain.hops, SizeIs(1));
+    EXPECT_THAT(tree(chain.hops[0]), testing::ElementsAre("sh1001"));
+}
+
+TEST(ProcessBook, without_births_the_parent_tells_where_a_program_belongs) {
+    Node node;
+    node.start(120, 1001, words({"sh"}));
+    node.exec(130, 1010, 1001, "ls", words({"ls"}), kContainer);
+    const Chain chain = node.chain_of(node.session(100, 200, words({"sh"})));
+    EXPECT_THAT(tree(chain.hops.at(0)), testing::ElementsAre("sh1001", "  ls1010"));
+}
+
+TEST(ProcessBook, the_shims_answer_decides_between_equal_commands) {
+    Node node;
+    node.start(120, 1001, words({"sh"}));
+    node.start(121, 2001, words({"sh"}));
+    node.exit(150, 2001, 4);
+    const Session& session = node.session(100, 200, words({"sh"}), 4);
+    Chain chain;
+    chain.op = Op::exec;
+    chain.sessions = {session.number};
+    chain.started =
+        StartedProcess{.pid = 2001, .shim_pid = kShim, .attached = false, .at = {122 * kMs}, .exit_code = 4};
+    node.book.complete(chain, node.sessions);
+    ASSERT_THAT(chain.hops, SizeIs(1));
+    EXPECT_EQ(chain.hops[0].grade, Grade::decoded);
+    EXPECT_EQ(chain.hops[0].to->pid, 2001U);
+    EXPECT_THAT(chain.hops[0].evidence, says("the shim answered Start with its pid"));
+    EXPECT_EQ(node.book.root_of(session, chain.started, node.sessions), std::optional<ProcessBook::Root>(1));
+    // Its start was not seen: there is the answer alone.
+    chain.hops.clear();
+    chain.started->pid = 3001;
+    node.book.complete(chain, node.sessions);
+    ASSERT_THAT(chain.hops, SizeIs(1));
+    EXPECT_EQ(chain.hops[0].to->pid, 3001U);
+    EXPECT_THAT(chain.hops[0].evidence, says("ended with 4, as the session says"));
+}
+
+TEST(ProcessBook, of_an_attached_process_what_ran_meanwhile) {
+    Node node;
+    node.start(10, 1001, words({"server"}));
+    for (std::uint32_t i = 0; i < 3; ++i) {
+        node.fork(20 + 100 * i, 1010 + i, 1001);
+        node.exec(21 + 100 * i, 1010 + i, 1001, "job", words({"job"}), kContainer);
+        node.exit(30 + 100 * i, 1010 + i, 0);
+    }
+    Session& session = node.session(110, 150, {});
+    session.op = Op::attach;
+    Chain chain;
+    chain.op = Op::attach;
+    chain.sessions = {session.number};
+    chain.started = StartedProcess{.pid = 1001, .shim_pid = kShim, .attached = true, .at = {}, .exit_code = {}};
+    node.book.complete(chain, node.sessions);
+    ASSERT_THAT(chain.hops, SizeIs(1));
+    EXPECT_THAT(tree(chain.hops[0]), testing::ElementsAre("sh1001", "  job1011 0"));
+}
+
+TEST(ProcessBook, what_is_kept_of_the_trees_is_bounded_and_the_rest_counted) {
+    Node node;
+    const auto run = [&](std::uint32_t shell, std::uint32_t count) {
+        node.start(120, shell, words({"sh"}));
+        for (std::uint32_t i = 0; i < count; ++i) {
+            node.fork(130, 500'000 + i, shell);
+            node.exec(131, 500'000 + i, shell, "ls", words({"ls"}), kContainer);
+            node.exit(132, 500'000 + i, 0);
+        }
+    };
+    run(1001, limits::kBookRanPerProgramMax + 10);
+    EXPECT_EQ(node.book.ran(0).size(), limits::kBookRanPerProgramMax);
+    EXPECT_EQ(node.book.ran_dropped(0), 11U);
+    EXPECT_LE(node.book.steps(0).size(), limits::kBookStepsPerProgramMax);
+    for (std::uint32_t i = 1; i < 40; ++i) run(1001 + 10 * i, 900);
+    EXPECT_LE(node.book.ran_kept(), limits::kBookRanMax);
+    EXPECT_EQ(node.book.ran(0).size(), 1U) << "the oldest list was given up";
+    EXPECT_EQ(node.book.ran_dropped(0), limits::kBookRanPerProgramMax + 10U);
+    EXPECT_EQ(node.book.ran(39).size(), 901U);
+}
+
+TEST(ProcessBook, processes_that_ended_are_forgotten) {
+    Node node;
+    for (std::uint32_t i = 0; i < 3 * limits::kBookParentsMax; ++i) {
+        node.fork(2 * i, 1'000'000 + i, kShim);
+        node.exit(2 * i + 1, 1'000'000 + i, 0);
+    }
+    EXPECT_LT(node.book.parents(), 2000U);
+    const std::int64_t now = 6 * std::int64_t{limits::kBookParentsMax};
+    node.start(now, 1001, words({"sh"}));
+    EXPECT_THAT(node.chain_of(node.session(now - 10, now + 100, words({"sh"}))).hops, SizeIs(1)) << "the shim is known";
 }
 
 TEST(ProcessBook, is_bounded) {

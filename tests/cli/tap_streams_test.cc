@@ -88,6 +88,26 @@ TEST(TapStreams, one_that_was_open_before_is_late_unless_its_beginning_is_there)
     EXPECT_EQ(tap.streams.late(), 2U);
 }
 
+TEST(TapStreams, ttrpc_begins_with_a_request) {
+    // Connect of containerd.task.v2.Task, stream 1.
+    const std::string body =
+        "\x0a\x17"
+        "containerd.task.v2.Task"
+        "\x12\x07"
+        "Connect";
+    const std::string request =
+        std::string("\0\0\0", 3) + static_cast<char>(body.size()) + std::string("\0\0\0\1\1\0", 6) + body;
+    Tap tap;
+    tap.streams.open_before({3});
+    tap.write(false, 1, 2, 0, request);
+    EXPECT_EQ(tap.told.back().offset, 0U);
+    tap.write(false, 3, 4, 0, request);  // it may have asked before
+    EXPECT_EQ(tap.told.back().offset, 1U);
+    tap.write(true, 6, 5, 0, request);  // no shim asks
+    EXPECT_EQ(tap.told.back().offset, 1U);
+    EXPECT_EQ(tap.streams.late(), 2U);
+}
+
 TEST(TapStreams, a_new_one_whose_first_bytes_begin_nothing_is_late) {
     Tap tap;
     tap.write(false, 1, 2, 0, "GET / HTTP/1.1\r\n");
@@ -163,13 +183,22 @@ TEST(RuntimeSockets, are_those_of_runtimes_and_those_at_the_usual_places) {
                      listener("/var/lib/kubelet/pods.sock", 30, 3), listener("/var/run/dockershim.sock", 30, 4),
                      listener("/var/run/docker.sock", 1, 5),        listener("/run/docker/metrics.sock", 40, 6),
                      listener("/run/docker/other.sock", 40, 7),     listener("/run/dbus", 1, 8)};
+    Process shim;
+    shim.id.pid = 50;
+    shim.role = ProcessRole::containerd_shim;
+    table.processes.push_back(shim);
+    // Shims: those of one containerd by their folder, an old one by its name.
+    const std::string own = "/run/k3s/s/" + std::string(64, 'a');
+    table.sockets.push_back(listener(own, 50, 10));
+    table.sockets.push_back(listener("@/containerd-shim/moby/x/shim.sock", 50, 11));
     Socket connected = listener("", 0, 9);
     connected.state = SocketState::established;
     table.sockets.push_back(connected);
     const RuntimeSockets found = runtime_sockets(table);
     EXPECT_EQ(found.paths,
-              (std::vector<std::string>{"/run/docker/metrics.sock", "/run/docker/other.sock", "/tmp/mine/c.sock",
-                                        "/var/run/docker.sock", "/var/run/dockershim.sock"}));
+              (std::vector<std::string>{"/run/containerd/s/", "/run/docker/metrics.sock", "/run/docker/other.sock",
+                                        "/run/k3s/s/", "/tmp/mine/c.sock", "/var/run/docker.sock",
+                                        "/var/run/dockershim.sock", "@/containerd-shim/moby/x/shim.sock"}));
     EXPECT_EQ(found.served.at(20), "/tmp/mine/c.sock");
     EXPECT_EQ(found.served.count(40), 0U);  // two paths: not to be told apart by the process
     EXPECT_EQ(found.connected, std::unordered_set<std::uint64_t>{9});
