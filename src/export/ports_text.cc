@@ -55,7 +55,7 @@ Table ports_table(const chain::Judgement& shown, const PortsTextOptions& options
                  {.title = title("PROCESS"), .when_empty = true},
                  {.title = title("ROLE"), .shortest = narrow ? 10U : 0U, .when_empty = true},
                  {.title = title("SURE"), .leaves = 5},
-                 {.title = title("SINCE BOOT"), .align = Align::right},
+                 {.title = title("SINCE BOOT"), .align = Align::right, .when_empty = options.since_boot},
                  {.title = title("SEEN"), .align = Align::right, .leaves = 3},
                  {.title = title("WHY"), .shortest = 16, .leaves = 4},
                  {.title = title("PEERS"), .leaves = 2},

@@ -114,6 +114,11 @@ TEST(PortsText, how_long_after_the_boot) {
     EXPECT_THAT(out.text(), HasSubstr(", booted " + date_time(booted) + " UTC"));
     EXPECT_THAT(out.text(), HasSubstr("2 findings of listeners that the options leave out"));
     EXPECT_THAT(table(judgement, style(0)), Not(HasSubstr("SINCE BOOT")));
+    for (chain::Verdict& verdict : judgement.verdicts) verdict.owners.clear();
+    StringOutput unowned;
+    write_ports_text(unowned, judgement, {.style = style(0), .since_boot = true, .booted = booted});
+    EXPECT_THAT(unowned.text(), HasSubstr("SINCE BOOT")) << "asked for, and never left out silently";
+    judgement = node_judgement();
     EXPECT_THAT(page(judgement, style(0)), HasSubstr("Runs since"));
 }
 
