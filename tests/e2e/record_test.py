@@ -30,6 +30,9 @@ class Record:
                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, "HOPSCOPE_CONFIG": "/dev/null"})
         self.errors = self.process.stderr.readline()
         assert self.errors.startswith(b"hopscope: recording"), self.errors + self.process.stderr.read()
+        runtime, pod = world.runtime()
+        if f"port {runtime.stream_port(pod)}".encode() not in self.errors:
+            time.sleep(5)  # on a busy machine the first look at the node was cut short; the next one finds the port
 
     @property
     def sidecar(self):
