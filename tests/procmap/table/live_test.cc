@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -283,6 +284,62 @@ TEST_P(LiveTable, RefreshFollowsWhatHappens) {
         EXPECT_EQ(socket->owners.size(), 1U) << round;
         EXPECT_TRUE(is_owned_by(*by_inode(*table, second.inode()), ::getpid(), second.get())) << round;
     }
+}
+
+// Of a process older than ten seconds only the directory of its descriptors is asked, until that changes.
+TEST(Live, RefreshOfAnOldProcess) {
+    int orders[2], answers[2];
+    ASSERT_EQ(::pipe(orders), 0);
+    ASSERT_EQ(::pipe(answers), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        ::close(orders[1]);
+        std::deque<Fd> open;
+        char order;
+        while (::read(orders[0], &order, 1) == 1) {
+            if (order == 'o') open.push_back(test::bound(SOCK_STREAM, 1));
+            if (order == 'c') open.pop_front();
+            if (order == 'n') ::prctl(PR_SET_NAME, "renamed");
+            const std::uint64_t inode = open.empty() ? 0 : open.back().inode();
+            if (::write(answers[1], &inode, sizeof inode) != sizeof inode) break;
+        }
+        ::_exit(0);
+    }
+    const auto tell = [&](char order) {
+        std::uint64_t inode = 0;
+        EXPECT_EQ(::write(orders[1], &order, 1), 1);
+        EXPECT_EQ(::read(answers[0], &inode, sizeof inode), static_cast<ssize_t>(sizeof inode));
+        return inode;
+    };
+    const std::uint64_t first = tell('o');
+    ::sleep(11);
+    TableReader reader({});
+    const auto owners_of = [&](std::uint64_t inode) {
+        const auto table = reader.read();
+        EXPECT_TRUE(table);
+        const Socket* socket = by_inode(*table, inode);
+        return socket == nullptr ? -1 : static_cast<int>(socket->owners.size());
+    };
+    EXPECT_EQ(owners_of(first), 1);
+    EXPECT_EQ(owners_of(first), 1);  // nothing of it changed
+    const std::uint64_t second = tell('o');
+    EXPECT_EQ(owners_of(second), 1);
+    EXPECT_EQ(owners_of(first), 1);
+    tell('n');
+    tell('o');  // a new name is seen together with a new descriptor
+    auto table = reader.read();
+    ASSERT_TRUE(table);
+    const Process* process = find_process(*table, static_cast<std::uint32_t>(child));
+    ASSERT_NE(process, nullptr);
+    EXPECT_TRUE(process->comm == "renamed");
+    tell('c');
+    EXPECT_EQ(owners_of(first), -1);
+    EXPECT_EQ(owners_of(second), 1);
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    EXPECT_EQ(owners_of(second), -1);
+    for (const int fd : {orders[0], orders[1], answers[0], answers[1]}) ::close(fd);
 }
 
 // A process that runs another program keeps its number and its start time.
