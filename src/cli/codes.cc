@@ -29,6 +29,12 @@ constexpr CodePage kCodes[] = {
      "The kernel gave no memory for the events of an eBPF program (before 5.11 it counts as locked memory), so "
      "connections shorter than a poll are missed.",
      "ulimit -l unlimited, or CAP_SYS_RESOURCE; kernel 5.8 or newer"},
+    {"BPF-07", "cost of the unix tap",
+     "While CRI calls and calls to shims are read from unix sockets, every system call of the node runs a few "
+     "instructions more, and every write looks whether it is one of these sockets. The row says how much, measured "
+     "just "
+     "now; where eBPF is refused there is no tap and no cost.",
+     "observe --unix-payload off, where it is too much: chains then lack the hops cri and shim"},
     {"CAP-01", "packet capture is not permitted",
      "Reading packets from an interface needs CAP_NET_RAW. Capture files can be read without.",
      "sudo hopscope …, or: setcap cap_net_raw,cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep hopscope"},

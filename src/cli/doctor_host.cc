@@ -1,6 +1,9 @@
 #include "cli/doctor_host.h"
 
+#include <cstdio>
+
 #include "procmap/bpf/capabilities.h"
+#include "procmap/bpf/tap_cost.h"
 
 namespace hopscope::cli {
 
@@ -16,6 +19,25 @@ DoctorRow::State state_of(Capability::State state) {
         case Capability::State::missing: return DoctorRow::State::missing;
     }
     return DoctorRow::State::missing;
+}
+
+DoctorRow tap_cost_row() {
+    DoctorRow row{.code = "BPF-07", .title = "cost of the unix tap", .says = {}, .lost = {}, .fix = {}};
+    const auto cost = procmap::measure_tap_cost();
+    if (!cost) {
+        row.state = DoctorRow::State::limited;
+        row.says = "no tap, no cost: " + cost.error().why;
+        row.lost = "CRI calls and calls to shims";
+        return row;
+    }
+    const auto words = [](const char* call, const procmap::CallCost& each) {
+        char text[96];
+        std::snprintf(text, sizeof text, "%s %.0f ns, while sockets are tapped %.0f ns (%+.0f)", call,
+                      each.plain_ns, each.tapped_ns, each.more_ns());
+        return std::string(text);
+    };
+    row.says = words("write", cost->write) + "; " + words("read", cost->read);
+    return row;
 }
 
 }  // namespace
@@ -34,6 +56,7 @@ std::vector<DoctorRow> host_rows() {
                         .fix = std::move(each.remedy),
                         .needed = needed});
     }
+    rows.push_back(tap_cost_row());
     return rows;
 }
 

@@ -122,6 +122,17 @@ def is_whole(observe, runtime, pod, client_port, op, exit_code=None, stdout=None
     return session, chain, hops
 
 
+def has_shim(runtime, pod, chain, hops, grade="decoded"):
+    """The hop between containerd and the pod's shim, by the calls on its socket."""
+    assert "shim" in hops, (list(hops), chain.get("candidates"))
+    hop = hops["shim"]
+    assert hop["grade"] == grade and hop["proto"] == "ttrpc", hop
+    assert hop["from"]["process"]["pid"] == runtime.pid and hop["to"]["process"]["pid"] == pod.shim(), (hop, runtime.pid, pod.shim())
+    assert hop["unix"]["path"] == pod.shim_socket(), (hop["unix"], pod.shim_socket())
+    assert [h["hop"] for h in chain["hops"]].index("shim") == 2, [h["hop"] for h in chain["hops"]]
+    return " · ".join(item["says"] for item in hop["evidence"])
+
+
 def has_process(pod, chain, hops, comm, exit_code):
     assert "process" in hops, (list(hops), chain.get("candidates"))
     hop = hops["process"]
@@ -129,6 +140,11 @@ def has_process(pod, chain, hops, comm, exit_code):
     assert hop["grade"] == "decoded" and hop["to"]["process"]["comm"] == comm, hop
     assert hop["from"]["process"]["pid"] == pod.shim(), (hop, pod.shim())
     assert "arguments are the command" in says and f"ended with {exit_code}, as the session says" in says, says
+    if "shim" in hops and hops["shim"]["grade"] == "decoded":
+        shim = " · ".join(item["says"] for item in hops["shim"]["evidence"])
+        assert f"Start was answered with pid {hop['to']['process']['pid']}" in shim, (shim, hop)
+        assert f"the shim told exit code {exit_code}, as the session says" in shim and "answered Start with its pid" in says, (shim, says)
+    assert hop["ran"][0]["pid"] == hop["to"]["process"]["pid"] and hop["ran"][0]["exit_code"] == exit_code, hop["ran"]
     # runc goes away as soon as the program runs: the program is then the shim's own child.
     assert re.search(rf"started by (runc\[\d+\], a child of )?containerd-shim\[{pod.shim()}\]", says), says
     assert not chain.get("contradictions"), chain["contradictions"]
@@ -146,6 +162,7 @@ def exec_over_both_protocols(world):
         session, chain, hops = is_whole(observe, runtime, pod, port, "exec", 3, got["stdout"])
         assert session["proto"] == {"spdy": "spdy/3.1", "ws": "websocket"}[protocol], session
         assert "command" not in session and "command" not in chain, "the command is a secret"
+        has_shim(runtime, pod, chain, hops)
         has_process(pod, chain, hops, "sh", 3)
 
 
@@ -166,12 +183,53 @@ def exec_with_a_terminal(world):
         got = command.finish()
     session, chain, hops = is_whole(observe, runtime, pod, port, "exec", 5, got["stdout"])
     assert session["tty"] is True and [(r["width"], r["height"]) for r in session["resizes"]] == [(97, 31), (132, 50)], session
+    assert "2 changes of the terminal's size" in has_shim(runtime, pod, chain, hops), hops["shim"]
     has_process(pod, chain, hops, "sh", 5)
 
 
 @test
+def what_the_shell_ran(world):
+    """the tree below an exec: who made what, also when the one in between is gone; as events while it runs, and in the chain"""
+    runtime, pod = world.runtime()
+    observe = observed(world)
+    script = "(sleep 0.4; echo deep) & (sleep 5 >/dev/null 2>&1 &) ; echo x | cat; wait; exit 9"
+    with streaming.Command(runtime.client.exec(pod.container, ["sh", "-c", script])) as command:
+        port, got = command.ports()[0], command.finish()
+    assert got["exit_code"] == 9, got
+    session, chain, hops = is_whole(observe, runtime, pod, port, "exec", 9, got["stdout"])
+    has_shim(runtime, pod, chain, hops)
+    has_process(pod, chain, hops, "sh", 9)
+    ran = hops["process"]["ran"]
+    assert all(item["parent"] == 0 for item in ran[1:]) and "ran_dropped" not in hops["process"], ran
+    assert "command" not in json.dumps(ran).replace("command_words", ""), "commands are secrets"
+    # cat, sleep, sleep, the shell: one sleep was orphaned before it ran, and goes on after its session. busybox's sh runs ls itself.
+    assert sorted(item["command_words"] for item in ran) == [1, 2, 2, 3], ran
+    assert sum("exit_code" not in item for item in ran) == 1, ran
+    told = [event for event in observe.of("process") if event["session"] == session["session"]]
+    assert [e["step"] for e in told].count("exec") >= 4 and told[0]["depth"] == 0, told
+    assert {e["pid"] for e in told if e["depth"] == 1} == {item["pid"] for item in ran[1:]}, told
+    assert all(e["parent_pid"] == ran[0]["pid"] for e in told if e["depth"] == 1), told
+    assert min(observe.events.index(e) for e in told) < observe.events.index(session), "told while it ran"
+
+
+@test
+def not_started(world):
+    """a command that does not exist: the shim's refusal is told, and no process is made up"""
+    runtime, pod = world.runtime()
+    observe = observed(world)
+    with streaming.Command(runtime.client.exec(pod.container, ["/no/such/program"])) as command:
+        port = command.ports()[0]
+        command.finish()
+    session = observe.session(port)
+    chain = observe.chain(session)
+    hops = {hop["hop"]: hop for hop in chain["hops"]}
+    assert "the shim refused with status" in has_shim(runtime, pod, chain, hops), hops["shim"]
+    assert "process" not in hops, hops
+
+
+@test
 def attach(world):
-    """attach: joined to its container; no process is made up for it"""
+    """attach: joined to its container, its shim and the container's main process"""
     runtime, pod = world.runtime()
     observe = observed(world)
     with streaming.Command(runtime.client.attach(pod.container, stdin=True), stdin=True) as command:
@@ -182,7 +240,12 @@ def attach(world):
     session, chain, hops = is_whole(observe, runtime, pod, port, "attach")
     streams = {stream["type"]: stream["bytes"] for stream in session["streams"]}
     assert streams["stdin"]["in"] == 6 and streams["stdout"]["out"] >= 10, streams
-    assert "process" not in hops, hops
+    assert "FIFOs" in has_shim(runtime, pod, chain, hops, "seen"), hops["shim"]
+    process = hops["process"]["to"]["process"]
+    assert hops["process"]["grade"] == "decoded", hops["process"]
+    assert pod.container in daemons.read(f"/proc/{process['pid']}/cgroup"), (process, daemons.read(f"/proc/{process['pid']}/cgroup"))
+    parent = daemons.read(f"/proc/{process['pid']}/status").split("PPid:")[1].split()[0]
+    assert parent == str(pod.shim()), (process, parent, pod.shim())
 
 
 @test
@@ -197,6 +260,7 @@ def port_forward(world):
             body, error = forward.exchange(pod.port, question)
         assert body.endswith(b"hello from the pod\n") and not error, (body, error)
         session, _, hops = is_whole(observe, runtime, pod, port, "portforward")
+        assert "shim" not in hops, "containerd dials itself"
         stream = next(stream for stream in session["streams"] if stream["type"] == "data")
         assert stream["port"] == pod.port and stream["bytes"] == {"in": len(question), "out": len(body)}, stream
 
@@ -241,6 +305,7 @@ def same_command_twice(world):
             assert command.finish()["exit_code"] == 7
     for port in ports:
         _, chain, hops = is_whole(observe, runtime, pod, port, "exec", 7)
+        assert "which of 2 equal Exec calls" in has_shim(runtime, pod, chain, hops, "seen"), hops["shim"]
         assert "process" not in hops, hops["process"]
         assert sum("was started in the container" in item["says"] for item in chain["candidates"]) == 2, chain.get("candidates")
 
@@ -267,6 +332,7 @@ def late_join(world):
                 port = second.ports()[0]
                 second.finish()
             _, chain, hops = is_whole(observe, runtime, pod, port, "exec", 4)
+            has_shim(runtime, pod, chain, hops)  # so was the shim's: ttrpc is read from the next message on
             has_process(pod, chain, hops, "sh", 4)
 
 
@@ -281,6 +347,7 @@ def restart_in_the_middle(world):
             port, got = command.ports()[0], command.finish()
         assert got["exit_code"] == 6, got
         _, chain, hops = is_whole(observe, runtime, pod, port, "exec", 6, b"hello\n")
+        has_shim(runtime, pod, chain, hops)
         has_process(pod, chain, hops, "sh", 6)
         if not _:
             runtime.restart()
