@@ -12,6 +12,7 @@
 
 #include "procmap/bpf/clock.h"
 #include "sockets_of_a_test.h"
+#include "support/control_group.h"
 
 namespace hopscope::procmap {
 namespace {
@@ -152,16 +153,8 @@ TEST_F(ProcessWatcherTest, who_made_a_process_that_was_orphaned) {
     EXPECT_LE(forks[0].at, events[0].at);
 }
 
-// A directory of control groups where a process may be put: of the pids controller (version 1), else of the unified
-// tree.
-std::string cgroup_root() {
-    for (const char* root : {"/sys/fs/cgroup/pids", "/sys/fs/cgroup"})
-        if (::access((std::string(root) + "/cgroup.procs").c_str(), W_OK) == 0) return root;
-    return {};
-}
-
 TEST_F(ProcessWatcherTest, names_of_the_control_groups) {
-    const std::string root = cgroup_root();
+    const std::string root = hopscope::test::writable_control_groups();
     if (root.empty()) GTEST_SKIP() << "no control group to write to";
     const std::string outer = root + "/hopscope-test-pod" + std::to_string(::getpid());
     const std::string inner = outer + "/" + std::string(64, 'a');

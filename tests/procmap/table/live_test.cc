@@ -17,6 +17,7 @@
 #include "procmap/table/live_sockets.h"
 #include "procmap/table/reader.h"
 #include "procmap/table/tree.h"
+#include "support/control_group.h"
 
 namespace hopscope::procmap {
 namespace {
@@ -374,17 +375,9 @@ TEST(Live, ExecIsSeen) {
     ::waitpid(child, nullptr, 0);
 }
 
-// A directory of control groups where a process may be put: of the pids controller (version 1), else of the unified
-// tree.
-std::string cgroup_root() {
-    for (const char* root : {"/sys/fs/cgroup/pids", "/sys/fs/cgroup"})
-        if (::access((std::string(root) + "/cgroup.procs").c_str(), W_OK) == 0) return root;
-    return {};
-}
-
 // Siblings share the cgroup that is read of the first of them; whoever starts a container begins a session for it.
 TEST(Live, WorkersAndTheContainerBesideThem) {
-    const std::string root = cgroup_root();
+    const std::string root = hopscope::test::writable_control_groups();
     const std::string id = std::string(56, 'd') + std::to_string(10'000'000 + ::getpid() % 10'000'000).substr(0, 8);
     const std::string inner = root + "/" + id;
     if (root.empty() || ::mkdir(inner.c_str(), 0755) != 0) GTEST_SKIP() << "no control group to write to";
