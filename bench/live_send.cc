@@ -2,8 +2,8 @@
 // capture, the output in between is made here.
 //
 //     live_send CAPTURE bulk MB_PER_S SECONDS       32 KiB SPDY DATA frames of one exec; 0: as fast as it goes
-//     live_send CAPTURE small PACKETS_PER_S SECONDS 64-byte DATA frames, one write each
-//     live_send CAPTURE sessions PER_S SECONDS      whole execs, one after the other
+//     live_send CAPTURE small PACKETS_PER_S SECONDS 64-byte DATA frames, a packet each
+//     live_send CAPTURE sessions PER_S SECONDS      whole execs, one after the other, each with a token of its own
 //
 // CAPTURE: one exec whose output frame is the last payload before its status
 // ("testdata/captures/runtime/exec_exit3.pcap"). Prints one JSON line: what was sent, how long it took, and the
@@ -84,10 +84,10 @@ public:
         ::close(client_);
         ::close(server_);
     }
-    void send(Direction direction, std::string_view bytes) const {
+    void send(Direction direction, std::string_view bytes, int flags = 0) const {
         const int fd = direction == Direction::to_server ? client_ : server_;
         while (!bytes.empty()) {
-            const ssize_t n = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+            const ssize_t n = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | flags);
             if (n <= 0) return;
             bytes.remove_prefix(static_cast<std::size_t>(n));
         }
@@ -129,6 +129,21 @@ std::string data_frame(std::size_t bytes) {
     return frame + std::string(bytes, 'x');
 }
 
+// The eight characters after "/exec/", different in each session and in each run.
+void renew_token(std::vector<Script::Piece>& pieces, std::uint64_t number) {
+    constexpr std::string_view kPath = "/exec/", kDigits = "abcdefghijklmnopqrstuvwxyzABCDEF";
+    constexpr std::size_t kTokenBytes = 8;
+    static const auto run = static_cast<std::uint64_t>(Clock::now().time_since_epoch().count());
+    number += run >> 10;
+    for (Script::Piece& piece : pieces) {
+        const std::size_t at = piece.bytes.find(kPath);
+        if (at == std::string::npos || piece.bytes.size() < at + kPath.size() + kTokenBytes) continue;
+        for (std::size_t i = 0; i < kTokenBytes; ++i)
+            piece.bytes[at + kPath.size() + i] = kDigits[number >> (5 * i) & 31];
+        return;
+    }
+}
+
 void wait_until(Clock::time_point at) {
     if (at > Clock::now()) std::this_thread::sleep_until(at);
 }
@@ -161,6 +176,7 @@ int main(int argc, char** argv) {
     if (mode == "sessions") {
         for (; Clock::now() < end; ++units) {
             wait_until(at_unit(rate));
+            renew_token(script.pieces, units);
             const Connection connection(listener, script.port);
             for (const Script::Piece& piece : script.pieces) connection.pass(piece), bytes += piece.bytes.size();
         }
@@ -168,6 +184,8 @@ int main(int argc, char** argv) {
         const std::string frame = data_frame(mode == "bulk" ? 32768 : 64);
         const double per_s = mode == "bulk" ? rate * 1e6 / 32768 : rate;
         const std::uint64_t burst = mode == "bulk" ? 1 : 50;
+        // Without a record's end the kernel puts frames together that wait for an acknowledgement.
+        const int flags = mode == "bulk" ? 0 : MSG_EOR;
         const Connection connection(listener, script.port);
         std::size_t next = 0;
         while (next < script.pieces.size() && script.pieces[next].bytes.find("bye\n") == std::string::npos)
@@ -179,7 +197,7 @@ int main(int argc, char** argv) {
         std::thread reader([&] { connection.receive_frames(frame.size()); });
         for (; Clock::now() < end; ++units) {
             if (per_s > 0 && units % burst == 0) wait_until(at_unit(per_s));
-            connection.send(Direction::to_client, frame);
+            connection.send(Direction::to_client, frame, flags);
             bytes += frame.size();
         }
         connection.send(Direction::to_client, last);

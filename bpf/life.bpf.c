@@ -15,6 +15,7 @@
 #include "owner.h"
 #include "socket_read.h"
 #include "hs_syscall.h"
+#include "wake.h"
 
 char _license[] SEC("license") = "GPL";
 
@@ -74,7 +75,7 @@ static __always_inline void tell(struct sock *sk, __u64 inode, __u8 kind, __u8 o
         event->owner = known->owner;
         event->inode = known->inode;
     }
-    bpf_ringbuf_submit(event, 0);
+    bpf_ringbuf_submit(event, wake_flags(&ring));
     count(HS_COUNTER_EVENTS);
 }
 

@@ -9,6 +9,7 @@
 
 #include "events.h"
 #include "counters.h"
+#include "wake.h"
 
 char _license[] SEC("license") = "GPL";
 
@@ -98,7 +99,7 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx) {
     if (bytes > HS_ARGUMENT_BYTES) bytes = HS_ARGUMENT_BYTES;
     if (bpf_probe_read_user(event->arguments, bytes, (void *)begin) != 0) bytes = 0;
     event->argument_bytes = bytes;
-    bpf_ringbuf_submit(event, 0);
+    bpf_ringbuf_submit(event, wake_flags(&ring));
     count(HS_COUNTER_EVENTS);
     return 0;
 }
@@ -118,7 +119,7 @@ int on_exit(struct bpf_raw_tracepoint_args *ctx) {
         event->exit_code = BPF_CORE_READ(task, signal, group_exit_code);
     else
         event->exit_code = BPF_CORE_READ(task, group_leader, exit_code);
-    bpf_ringbuf_submit(event, 0);
+    bpf_ringbuf_submit(event, wake_flags(&ring));
     count(HS_COUNTER_EVENTS);
     return 0;
 }

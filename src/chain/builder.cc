@@ -13,8 +13,6 @@ namespace {
 
 // Connections that the pipeline may hold at once: TCP flows, and unix sockets beside them.
 constexpr std::size_t kSlotsMax = 2 * std::size_t{limits::kFlowsMax};
-// A token that was issued so shortly before the end may still have been on its way.
-constexpr std::int64_t kTokenUseGraceNs = 5 * kNanosecondsPerSecond;
 
 }  // namespace
 
@@ -206,20 +204,6 @@ void Builder::State::on(const Problem& event, const Place& place) {
     model.loss.add(LossPlace::decoder, event.skipped_bytes);
     FlowState* flow = flow_of(place);
     if (flow && event.skipped_bytes > 0) flow->undecoded = true;
-}
-
-void Builder::State::find_unused_tokens() {
-    for (const CriCall& call : cri.calls()) {
-        if (call.token == 0 || tokens.facts(call.token).last_session != 0 || !call.streaming) continue;
-        // Only a capture that shows the streaming port, from before the call until well after it, can say "never".
-        for (std::size_t file = 0; file < files.size(); ++file) {
-            const FileSpan& span = files[file];
-            if (!span.seen || call.answered < span.first || (span.last - call.answered).ns < kTokenUseGraceNs) continue;
-            if (!ports.was_captured(*call.streaming, static_cast<std::uint16_t>(file))) continue;
-            findings.add(finding_token_never_used(call, span.last));
-            break;
-        }
-    }
 }
 
 void Builder::State::finish(Timestamp at) {

@@ -22,6 +22,7 @@ namespace hopscope::chain {
 struct Builder::State {
     State(const Retention& retention, Observer* watcher)
         : observer(watcher),
+          forget_after_ns(retention.forget_after_ns),
           keeper(model, retention),
           findings(model, retention.findings_max, watcher),
           retries(findings),
@@ -34,8 +35,16 @@ struct Builder::State {
     FlowState* flow_of(const Place& place);
     void end_flow(FlowState& flow, const Place& place, bool capture_over);
     void note_time(const Place& place);
-    void find_unused_tokens();
     void finish(Timestamp at);
+
+    // --- forgetting.cc
+    // Before a token or a CRI call is added: what is too old, and the oldest where there is no room.
+    void make_room(Timestamp now);
+    void forget_oldest_token(Timestamp now);
+    void forget_oldest_call(Timestamp now);
+    // A warning, if `call`'s token was never used though its use would have been seen.
+    void tell_if_unused(const CriCall& call);
+    void find_unused_tokens();
 
     // --- http_events.cc
     void on(const HttpRequest& event, const Place& place);
@@ -93,6 +102,7 @@ struct Builder::State {
 
     Model model;
     Observer* observer;
+    std::int64_t forget_after_ns;
     Keeper keeper;
     FindingBook findings;
     Retries retries;

@@ -22,6 +22,7 @@ std::string runtime_of(std::string_view name) { return display(name.substr(0, 64
 }  // namespace
 
 const CriCall* CriBook::on(const CriMessage& message, const Place& place, const CriConnection& connection) {
+    now_ = place.at;
     if (!message.runtime_name.empty()) runtime_name_ = runtime_of(message.runtime_name);
     remember_names(message);
     if (!message.response) {
@@ -69,12 +70,9 @@ const CriCall* CriBook::remember_answer(const CriMessage& message, const Place& 
     const UrlParts url = split_url(message.url);
     const auto route = parse_route(url.path);
     if (!route || route->hop != HopKind::runtime) return nullptr;
-    if (calls_.size() >= limits::kCriCallsMax) {
-        calls_.pop_front();
-        ++forgotten_;
-    }
+    if (is_full()) forget_oldest();
     if (call.op == Op::unknown) call.op = route->op;
-    call.token = tokens_.see(route->token);
+    call.token = tokens_.see(route->token, place.at);
     call.streaming = endpoint_of(url.authority);
     call.flow = place.flow;
     call.connection = connection;
@@ -83,9 +81,20 @@ const CriCall* CriBook::remember_answer(const CriMessage& message, const Place& 
     call.file = place.file;
     call.answer_bytes = message.message_bytes;
     calls_.push_back(std::move(call));
-    if (calls_.back().token != 0)
-        tokens_.facts(calls_.back().token).call = forgotten_ + static_cast<std::uint32_t>(calls_.size());
+    if (TokenFacts* facts = tokens_.facts(calls_.back().token))
+        facts->call = forgotten_ + static_cast<std::uint32_t>(calls_.size());
     return &calls_.back();
+}
+
+// Containers come and go for as long as a live run lasts; the kubelet lists those that are there at least every five
+// minutes (its generic PLEG relists each second, the evented one each 300 s).
+bool CriBook::room_for_name(NameTable& table) const {
+    constexpr std::int64_t kUnlistedNs = 900 * kNanosecondsPerSecond, kLookPauseNs = 60 * kNanosecondsPerSecond;
+    if (table.by_id.size() < limits::kCriNamesMax) return true;
+    if (table.looked_through.ns != 0 && (now_ - table.looked_through).ns < kLookPauseNs) return false;
+    table.looked_through = now_;
+    std::erase_if(table.by_id, [&](const auto& entry) { return (now_ - entry.second.listed).ns > kUnlistedNs; });
+    return table.by_id.size() < limits::kCriNamesMax;
 }
 
 void CriBook::remember(NameTable& table, std::string_view id, std::string_view name, std::string_view sandbox_id,
@@ -93,12 +102,14 @@ void CriBook::remember(NameTable& table, std::string_view id, std::string_view n
     if (id.empty() || id.size() > limits::kTextBytesKept) return;
     const std::string key(id);
     // The kubelet asks for these lists every second: what is known is not built again.
-    if (const auto known = table.find(key); known != table.end()) {
+    if (const auto known = table.by_id.find(key); known != table.by_id.end()) {
+        known->second.listed = now_;
         if (!known->second.k8s.pod.empty() || pod.empty()) return;
-    } else if (table.size() >= limits::kCriNamesMax) {
+    } else if (!room_for_name(table)) {
         return;
     }
-    Names& names = table[key];
+    Names& names = table.by_id[key];
+    names.listed = now_;
     names.k8s.container = texts_.get(name);
     names.k8s.pod = texts_.get(pod);
     names.k8s.namespace_ = texts_.get(namespace_);
@@ -121,9 +132,26 @@ void CriBook::remember(const ContainerNames& names) {
 }
 
 const CriCall* CriBook::call_of(std::uint32_t token_number) {
-    if (token_number == 0) return nullptr;
-    const std::uint32_t call = tokens_.facts(token_number).call;
-    return call <= forgotten_ ? nullptr : &calls_[call - 1 - forgotten_];
+    const TokenFacts* facts = tokens_.facts(token_number);
+    if (facts && facts->call > forgotten_) return &calls_[facts->call - 1 - forgotten_];
+    const auto kept = kept_.find(token_number);
+    return kept == kept_.end() ? nullptr : &kept->second.call;
+}
+
+void CriBook::forget_oldest() {
+    calls_.pop_front();
+    ++forgotten_;
+}
+
+void CriBook::keep(const CriCall& call, std::uint32_t session) {
+    if (call.token != 0 && kept_.size() < limits::kCriCallsMax) kept_.try_emplace(call.token, Kept{call, session});
+}
+
+void CriBook::keep_only(const std::function<bool(std::uint32_t)>& is_there) {
+    // Each look is paid for by as many calls as it looks at.
+    if (kept_.empty() || ++kept_unseen_ < kept_.size()) return;
+    kept_unseen_ = 0;
+    std::erase_if(kept_, [&](const auto& entry) { return !is_there(entry.second.session); });
 }
 
 void CriBook::complete(Session& session, const CriCall& call) const {
@@ -153,14 +181,15 @@ void CriBook::complete_names(Session& session) const {
         fill(session.k8s.container, names.k8s.container);
     };
     if (!session.container.id.empty()) {
-        if (const auto found = containers_.find(session.container.id.raw()); found != containers_.end()) {
+        if (const auto found = containers_.by_id.find(session.container.id.raw()); found != containers_.by_id.end()) {
             fill(session.container.sandbox_id, found->second.sandbox_id);
             fill(session.container.name, found->second.k8s.container);
             fill_names(found->second);
         }
     }
     if (!session.container.sandbox_id.empty()) {
-        if (const auto found = sandboxes_.find(session.container.sandbox_id.raw()); found != sandboxes_.end())
+        if (const auto found = sandboxes_.by_id.find(session.container.sandbox_id.raw());
+            found != sandboxes_.by_id.end())
             fill_names(found->second);
     }
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -13,6 +14,7 @@
 #include "chain/observer.h"
 #include "chain/shared_texts.h"
 #include "chain/tokens.h"
+#include "core/limits.h"
 #include "core/node.h"
 
 namespace hopscope::chain {
@@ -55,8 +57,16 @@ public:
     void flow_ended(FlowId flow);
 
     [[nodiscard]] const CriCall* call_of(std::uint32_t token_number);
-    // The last limits::kCriCallsMax: a live run has no end.
+    // Oldest first, limits::kCriCallsMax at most: a live run has no end. Beyond it the oldest goes by itself.
     [[nodiscard]] const std::deque<CriCall>& calls() const { return calls_; }
+    [[nodiscard]] bool is_full() const { return calls_.size() >= limits::kCriCallsMax; }
+    // There must be one.
+    void forget_oldest();
+    // What call_of() still finds after the call or its token is forgotten: `call` is that of a session that is open or
+    // may still be joined.
+    void keep(const CriCall& call, std::uint32_t session);
+    // Now and then throws away what was kept for sessions that are not there any more; cheap to call often.
+    void keep_only(const std::function<bool(std::uint32_t session)>& is_there);
     // Adds to `session` what the call and the lists say about it; never replaces what is known already.
     void complete(Session& session, const CriCall& call) const;
     void complete_names(Session& session) const;
@@ -66,21 +76,34 @@ private:
     struct Names {
         K8sNames k8s;
         Untrusted sandbox_id;
+        Timestamp listed;  // last
     };
-    using NameTable = std::unordered_map<std::string, Names>;
+    struct NameTable {
+        std::unordered_map<std::string, Names> by_id;
+        Timestamp looked_through;  // for names that are gone
+    };
 
     void remember_names(const CriMessage& message);
+    [[nodiscard]] bool room_for_name(NameTable& table) const;
     void remember(NameTable& table, std::string_view id, std::string_view name, std::string_view sandbox_id,
                   std::string_view pod, std::string_view namespace_, std::string_view uid);
     void remember_request(const CriMessage& message, const Place& place);
     const CriCall* remember_answer(const CriMessage& message, const Place& place, const CriConnection& connection);
 
+    struct Kept {
+        CriCall call;
+        std::uint32_t session = 0;
+    };
+
     TokenTable& tokens_;
     SharedTexts& texts_;
     std::deque<CriCall> calls_;
     std::uint32_t forgotten_ = 0;                         // calls before the first one here
+    std::unordered_map<std::uint32_t, Kept> kept_;        // of long sessions, by token number
+    std::size_t kept_unseen_ = 0;                         // calls of keep_only() that did nothing
     std::unordered_map<std::uint64_t, CriCall> waiting_;  // by flow and HTTP/2 stream
     NameTable containers_, sandboxes_;
+    Timestamp now_;  // of the last message
     std::string runtime_name_;
 };
 

@@ -18,7 +18,7 @@ public:
         if (observer_) observer_->finding(finding);
         if (model_.findings.size() < findings_max_)
             model_.findings.push_back(std::move(finding));
-        else
+        else if (findings_max_ > 0)
             model_.loss.add(LossPlace::limit_memory);
     }
 

@@ -22,10 +22,14 @@ public:
 
     // A session has ended since the last look().
     void session_ended() { due_ = true; }
-    // Joins what is there (only if something may have become ready) and tells what is ready by `now`.
+    // Joins what is there (only if something may have become ready, and at most twice a second) and tells what is ready
+    // by `now`.
     void look(Builder& builder, Timestamp now, const Tell& tell);
     // After Builder::finish(): everything that was not told.
     void finish(Model& model, const Tell& tell);
+
+    // Sessions that were told and are still kept.
+    [[nodiscard]] std::size_t remembered() const { return told_.size(); }
 
 private:
     // True: some chain is over, but not for long enough. `builder`: completes those that are told; null: they are.
@@ -34,6 +38,7 @@ private:
     std::set<std::uint32_t> told_;
     std::uint32_t number_ = 0;  // of the last chain told
     bool due_ = false;
+    Timestamp looked_at_;
 };
 
 }  // namespace hopscope::chain

@@ -112,8 +112,9 @@ void Builder::State::on(const HttpRequest& event, const Place& place) {
     work.early_gaps = 0;
     work.early_missing = 0;
     if (route->hop == HopKind::runtime) {
-        session.token = Token{Untrusted(kept(route->token)), tokens.see(route->token)};
-        if (session.token->number != 0) tokens.facts(session.token->number).last_session = session.number;
+        make_room(place.at);
+        session.token = Token{Untrusted(kept(route->token)), tokens.see(route->token, place.at)};
+        if (TokenFacts* facts = tokens.facts(session.token->number)) facts->last_session = session.number;
         if (const CriCall* call = cri.call_of(session.token->number)) cri.complete(session, *call);
     }
     Exchange& exchange = work.exchanges.emplace_back();
@@ -138,12 +139,12 @@ void Builder::State::on(const HttpResponse& event, const Place& place) {
     session.answer_frame = place.frame;
     session.status = event.status;
     // Only a request that reached the handler uses its token up; 405 comes from the router before it (PROTOCOLS F.1).
-    if (session.token && session.token->number != 0 && event.status != 405) {
-        TokenFacts& facts = tokens.facts(session.token->number);
-        if (facts.consumed_by == 0) {
-            facts.consumed_by = session.number;
-            facts.consumed_as = session.op;
-            facts.consumed_by_404 = event.status == 404;
+    if (session.token && event.status != 405) {
+        TokenFacts* facts = tokens.facts(session.token->number);
+        if (facts && facts->consumed_by == 0) {
+            facts->consumed_by = session.number;
+            facts->consumed_as = session.op;
+            facts->consumed_by_404 = event.status == 404;
         }
     }
     if (event.status == 101) {
@@ -214,12 +215,14 @@ CriConnection Builder::State::connection_of(const Place& place) {
 }
 
 void Builder::State::on(const CriMessage& event, const Place& place) {
+    if (!event.url.empty()) make_room(place.at);
     const CriCall* call = cri.on(event, place, connection_of(place));
     if (!call) return;
     ports.named_by_cri(*call, cri.runtime_name());
-    if (call->token == 0) return;
+    const TokenFacts* facts = tokens.facts(call->token);
+    if (!facts) return;
     // Two captures of one time may be read out of step: the session can be there before its token was issued.
-    if (Session* session = kept_session(tokens.facts(call->token).last_session)) cri.complete(*session, *call);
+    if (Session* session = kept_session(facts->last_session)) cri.complete(*session, *call);
 }
 
 void Builder::State::on(const CriDone& event, const Place& place) { cri.on(event, place); }

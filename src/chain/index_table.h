@@ -32,6 +32,23 @@ public:
         ++used_;
     }
 
+    // `position` must be in the table. What stands behind it closes up, so that no dead place is ever looked at.
+    template <typename HashOf>
+    void erase(std::uint32_t position, HashOf hash_of) {
+        const std::size_t mask = places_.size() - 1;
+        std::size_t hole = spread(hash_of(position)) & mask;
+        while (places_[hole] != position + 1) hole = (hole + 1) & mask;
+        for (std::size_t at = (hole + 1) & mask; places_[at] != 0; at = (at + 1) & mask) {
+            const std::size_t home = spread(hash_of(places_[at] - 1)) & mask;
+            // It may move only if that brings it no nearer than its home, going round.
+            if (((at - home) & mask) < ((at - hole) & mask)) continue;
+            places_[hole] = places_[at];
+            hole = at;
+        }
+        places_[hole] = 0;
+        --used_;
+    }
+
     [[nodiscard]] std::size_t memory_bytes() const { return places_.capacity() * sizeof(std::uint32_t); }
 
 private:

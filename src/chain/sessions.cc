@@ -111,13 +111,12 @@ void Builder::State::tell_refusal(const Session& session, bool upgrade_asked) {
         findings.add(finding_token_left_unused(session));
     if (session.hop == HopKind::runtime && session.status == 404 && session.token) {
         TokenHistory history;
-        if (session.token->number != 0) {
-            const TokenFacts& facts = tokens.facts(session.token->number);
+        if (const TokenFacts* facts = tokens.facts(session.token->number)) {
             // Two 404 of one kind in a row say that the token was never good, not that the first has used it up.
-            if (facts.consumed_by != session.number && !(facts.consumed_by_404 && facts.consumed_as == session.op))
-                history.used_before_by = facts.consumed_by;
-            history.issued = cri.call_of(session.token->number);
+            if (facts->consumed_by != session.number && !(facts->consumed_by_404 && facts->consumed_as == session.op))
+                history.used_before_by = facts->consumed_by;
         }
+        history.issued = cri.call_of(session.token->number);
         findings.add(finding_token_refused(session, history));
     } else if (upgrade_asked && failed) {
         retries.refused(session);

@@ -8,11 +8,15 @@
 #include <utility>
 
 #include "cli/node_reader.h"
+#include "cli/offline.h"
 
 namespace hopscope::cli {
 namespace {
 
 constexpr std::uint64_t kRingBytesMin = 64 * 1024, kRingBytesMax = 1ULL << 30;
+// Tokens and CRI calls of a live run. A token may be used for one minute, but a refusal later is explained; 100 a
+// second for so long are fewer than limits::kTokensMax.
+constexpr std::int64_t kForgetAfterNs = 900 * kNanosecondsPerSecond;
 constexpr std::uint64_t kSnaplenMin = 96, kSnaplenMax = 262144;
 
 Unexpected<Error> usage(std::string_view option, std::string_view text, std::string why, std::string hint) {
@@ -121,6 +125,13 @@ Result<LiveOptions> live_options(const Invocation& invocation) {
     if (!memory) return unexpected(memory.error());
     options.memory_bytes_max = *memory;
     return options;
+}
+
+chain::Retention live_retention(std::size_t memory_bytes_max) {
+    return {.sessions_max = kJoinableSessions,
+            .memory_bytes_max = memory_bytes_max,
+            .findings_max = 0,
+            .forget_after_ns = kForgetAfterNs};
 }
 
 }  // namespace hopscope::cli

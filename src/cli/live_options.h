@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "chain/builder.h"
 #include "cli/command_line.h"
 #include "cli/live_sources.h"
 #include "core/time.h"
@@ -29,5 +30,8 @@ Result<LiveOptions> live_options(const Invocation& invocation);
 
 // "90s", "250ms", "10m", "1h", "1h30m"; a bare number is seconds. USE-01 names the units.
 Result<Duration> parse_duration(std::string_view option, std::string_view text);
+
+// What a run without an end keeps of what is over: enough to join chains. Findings are told as they come.
+chain::Retention live_retention(std::size_t memory_bytes_max);
 
 }  // namespace hopscope::cli

@@ -32,7 +32,7 @@ constexpr Property kEvidence[] = {
 };
 constexpr Property kToken[] = {
     {"prefix", "text", "its first four characters; absent for short tokens"},
-    {"id", "string", "t1, t2 … in order of appearance; absent beyond the first 100,000"},
+    {"id", "string", "t1, t2 … in order of appearance; a token that comes again after it was forgotten gets a new one"},
     {"value", "text", "only with --reveal token"},
 };
 constexpr Property kRequest[] = {

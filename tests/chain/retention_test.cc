@@ -149,7 +149,7 @@ TEST(Memory, of_frames_is_not_allocated) {
     EXPECT_EQ(story.session(0).streams[1].frames, 100002U);
 }
 
-TEST(Tokens, beyond_the_limit_have_no_number_but_their_session_is_kept) {
+TEST(Tokens, beyond_the_limit_are_numbered_on_and_the_oldest_is_forgotten) {
     Story story({.sessions_max = 10});
     auto c = story.connect("127.0.0.1:1", kServer);
     for (int i = 0; i < 100'001; ++i) {
@@ -157,9 +157,9 @@ TEST(Tokens, beyond_the_limit_have_no_number_but_their_session_is_kept) {
         story.answer(c, 405);
     }
     Model& model = story.finish();
-    EXPECT_EQ(model.sessions.back()->token->number, 0U);
-    EXPECT_EQ(model.sessions[model.sessions.size() - 2]->token->number, 100'000U);
+    EXPECT_EQ(model.sessions.back()->token->number, 100'001U);
     EXPECT_EQ(model.sessions.back()->token->value, token(100'000));
+    EXPECT_EQ(model.loss[LossPlace::limit_memory], 0U) << "its session had named it: nothing is waited for";
 }
 
 }  // namespace

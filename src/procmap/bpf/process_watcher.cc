@@ -67,9 +67,11 @@ struct ProcessWatcher::State {
 ProcessWatcher::ProcessWatcher(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ProcessWatcher::~ProcessWatcher() = default;
 
-Result<std::unique_ptr<ProcessWatcher>> ProcessWatcher::open(std::uint32_t ring_bytes) {
-    auto object = BpfObject::load("hopscope_proc", bpf_object_process(),
-                                  [&](BpfSetup& setup) { setup.ring_bytes("ring", ring_bytes); });
+Result<std::unique_ptr<ProcessWatcher>> ProcessWatcher::open(std::uint32_t ring_bytes, std::uint32_t wake_bytes) {
+    auto object = BpfObject::load("hopscope_proc", bpf_object_process(), [&](BpfSetup& setup) {
+        setup.ring_bytes("ring", ring_bytes);
+        setup.constant("wake_bytes", wake_bytes);
+    });
     if (!object) return unexpected(std::move(object.error()));
     auto ring = BpfRing::open(object->map_fd("ring"));
     if (!ring) return unexpected(std::move(ring.error()));

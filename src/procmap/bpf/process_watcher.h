@@ -2,9 +2,9 @@
 // included (raw tracepoints sched_process_fork, _exec and _exit, kernel 5.8+, CAP_BPF and CAP_PERFMON); starts and ends
 // with the names of the control groups.
 //
-// One `fork` and one `exit` per process, not per thread. A `fork` wakes nobody: it is drained with what follows. It does
-// not see arguments beyond the first 512 bytes.
-// Attached from open() to destruction; nothing is pinned. Process numbers are those of the initial pid namespace.
+// One `fork` and one `exit` per process, not per thread. A `fork` wakes nobody: it is drained with what follows. It
+// does not see arguments beyond the first 512 bytes. Attached from open() to destruction; nothing is pinned. Process
+// numbers are those of the initial pid namespace.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,9 @@ namespace hopscope::procmap {
 
 class ProcessWatcher {
 public:
-    // `ring_bytes`: a power of two times the page size.
-    static Result<std::unique_ptr<ProcessWatcher>> open(std::uint32_t ring_bytes = limits::kProcessRingBytes);
+    // `ring_bytes`: a power of two times the page size. `wake_bytes`: fd() becomes readable only when so much waits.
+    static Result<std::unique_ptr<ProcessWatcher>> open(std::uint32_t ring_bytes = limits::kProcessRingBytes,
+                                                        std::uint32_t wake_bytes = 0);
     ~ProcessWatcher();
     ProcessWatcher(const ProcessWatcher&) = delete;
     ProcessWatcher& operator=(const ProcessWatcher&) = delete;

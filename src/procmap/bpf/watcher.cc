@@ -42,11 +42,12 @@ struct SocketWatcher::State {
 SocketWatcher::SocketWatcher(std::unique_ptr<State> state) : state_(std::move(state)) {}
 SocketWatcher::~SocketWatcher() = default;
 
-Result<std::unique_ptr<SocketWatcher>> SocketWatcher::open(std::uint32_t ring_bytes) {
+Result<std::unique_ptr<SocketWatcher>> SocketWatcher::open(std::uint32_t ring_bytes, std::uint32_t wake_bytes) {
     auto object = BpfObject::load("hopscope_life", bpf_object_life(), [&](BpfSetup& setup) {
         setup.ring_bytes("ring", ring_bytes);
         setup.constant("nr_accept", std::int64_t{SYS_accept});
         setup.constant("nr_accept4", std::int64_t{SYS_accept4});
+        setup.constant("wake_bytes", wake_bytes);
     });
     if (!object) return unexpected(std::move(object.error()));
     auto ring = BpfRing::open(object->map_fd("ring"));

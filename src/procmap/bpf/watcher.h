@@ -19,8 +19,10 @@ namespace hopscope::procmap {
 
 class SocketWatcher {
 public:
-    // `ring_bytes`: a power of two times the page size.
-    static Result<std::unique_ptr<SocketWatcher>> open(std::uint32_t ring_bytes = limits::kLifeRingBytes);
+    // `ring_bytes`: a power of two times the page size. `wake_bytes`: fd() becomes readable only when so much waits;
+    // whoever drains by itself, several times a second, saves a wake-up per record.
+    static Result<std::unique_ptr<SocketWatcher>> open(std::uint32_t ring_bytes = limits::kLifeRingBytes,
+                                                       std::uint32_t wake_bytes = 0);
     ~SocketWatcher();
     SocketWatcher(const SocketWatcher&) = delete;
     SocketWatcher& operator=(const SocketWatcher&) = delete;

@@ -30,7 +30,7 @@ Result<std::vector<Socket>> Scanner::scan() { return std::vector<Socket>{}; }
 struct SocketWatcher::State {};
 SocketWatcher::SocketWatcher(std::unique_ptr<State> state) : state_(std::move(state)) {}
 SocketWatcher::~SocketWatcher() = default;
-Result<std::unique_ptr<SocketWatcher>> SocketWatcher::open(std::uint32_t) {
+Result<std::unique_ptr<SocketWatcher>> SocketWatcher::open(std::uint32_t, std::uint32_t) {
     return left_out("cannot watch sockets with");
 }
 int SocketWatcher::fd() const { return -1; }
@@ -41,7 +41,7 @@ std::uint64_t SocketWatcher::events() const { return 0; }
 struct ProcessWatcher::State {};
 ProcessWatcher::ProcessWatcher(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ProcessWatcher::~ProcessWatcher() = default;
-Result<std::unique_ptr<ProcessWatcher>> ProcessWatcher::open(std::uint32_t) {
+Result<std::unique_ptr<ProcessWatcher>> ProcessWatcher::open(std::uint32_t, std::uint32_t) {
     return left_out("cannot watch processes with");
 }
 int ProcessWatcher::fd() const { return -1; }

@@ -31,6 +31,8 @@ constexpr Source kSources[]{
     {AF_INET6, IPPROTO_UDP, Transport::udp, "/udp6"},
 };
 
+bool wants(SocketKinds kinds, const Source& source) { return source.protocol == IPPROTO_TCP ? kinds.tcp : kinds.udp; }
+
 // False: the file is not there (no IPv6), or may not be read.
 bool take_text(const HostRoot& root, const std::string& path, const Source* source, std::uint64_t inode,
                NamespaceSockets& out) {
@@ -46,23 +48,24 @@ bool take_text(const HostRoot& root, const std::string& path, const Source* sour
     return true;
 }
 
-bool take_all_text(const HostRoot& root, const std::string& folder, std::uint64_t inode, bool udp,
+bool take_all_text(const HostRoot& root, const std::string& folder, std::uint64_t inode, SocketKinds kinds,
                    NamespaceSockets& out) {
     bool any = false;
     for (const Source& source : kSources)
-        if (udp || source.protocol == IPPROTO_TCP) any |= take_text(root, folder + source.file, &source, inode, out);
+        if (wants(kinds, source)) any |= take_text(root, folder + source.file, &source, inode, out);
     any |= take_text(root, folder + "/unix", nullptr, inode, out);
     return any;
 }
 
 // In the namespace of the calling thread. Where the kernel lacks a module, the text file in `folder` stands in.
-void take_here(const HostRoot& root, const std::string& folder, std::uint64_t inode, bool udp, NamespaceSockets& out) {
+void take_here(const HostRoot& root, const std::string& folder, std::uint64_t inode, SocketKinds kinds,
+               NamespaceSockets& out) {
     SockDiag diag;
     diag.name_namespace(inode);
-    const bool all_tcp = diag.tcp(out.sockets) == 0;
+    const bool all_tcp = kinds.tcp && diag.tcp(out.sockets) == 0;
     out.used_netlink |= all_tcp;
     for (const Source& source : kSources) {
-        if (source.protocol == IPPROTO_TCP ? all_tcp : !udp) continue;
+        if (!wants(kinds, source) || (all_tcp && source.protocol == IPPROTO_TCP)) continue;
         if (diag.inet(source.family, source.protocol, out.sockets) == 0)
             out.used_netlink = true;
         else
@@ -90,14 +93,15 @@ Entered enter(const HostRoot& root, std::uint32_t pid, std::uint64_t inode) {
     return result;
 }
 
-void take_other(const HostRoot& root, const NetNamespace& space, bool netlink, bool udp, NamespaceSockets& out) {
+void take_other(const HostRoot& root, const NetNamespace& space, bool netlink, SocketKinds kinds,
+                NamespaceSockets& out) {
     bool refused = !netlink;
     for (const std::uint32_t pid : space.pids) {
         const Entered entered = netlink ? enter(root, pid, space.inode) : Entered::refused;
-        if (entered == Entered::yes) return take_here(root, net_folder(pid), space.inode, udp, out);
+        if (entered == Entered::yes) return take_here(root, net_folder(pid), space.inode, kinds, out);
         if (entered == Entered::gone) continue;
         refused = true;
-        if (!take_all_text(root, net_folder(pid), space.inode, udp, out)) continue;
+        if (!take_all_text(root, net_folder(pid), space.inode, kinds, out)) continue;
         if (netlink) ++out.not_entered;
         return;
     }
@@ -111,31 +115,32 @@ std::uint64_t own_net_namespace() {
     return ::stat("/proc/thread-self/ns/net", &status) == 0 ? status.st_ino : 0;
 }
 
-void read_own_namespace(const HostRoot& root, std::uint64_t inode, bool netlink, bool udp, NamespaceSockets& out) {
+void read_own_namespace(const HostRoot& root, std::uint64_t inode, bool netlink, SocketKinds kinds,
+                        NamespaceSockets& out) {
     if (netlink)
-        take_here(root, "/proc/thread-self/net", inode, udp, out);
-    else if (!take_all_text(root, "/proc/thread-self/net", inode, udp, out))
+        take_here(root, "/proc/thread-self/net", inode, kinds, out);
+    else if (!take_all_text(root, "/proc/thread-self/net", inode, kinds, out))
         ++out.not_read;
 }
 
-void read_other_namespaces(const HostRoot& root, const std::vector<NetNamespace>& others, bool netlink, bool udp,
-                           NamespaceSockets& out) {
+void read_other_namespaces(const HostRoot& root, const std::vector<NetNamespace>& others, bool netlink,
+                           SocketKinds kinds, NamespaceSockets& out) {
     if (others.empty()) return;
     // setns(2) is of one thread: this one ends in the last namespace that it entered.
     try {
         std::thread([&] {
-            for (const NetNamespace& space : others) take_other(root, space, netlink, udp, out);
+            for (const NetNamespace& space : others) take_other(root, space, netlink, kinds, out);
         }).join();
     } catch (const std::system_error&) {
         out.limits.emplace_back("sockets of other network namespaces are missing: no thread could be started");
     }
 }
 
-void read_text_namespace(const HostRoot& root, const NetNamespace& space, bool fallback, bool udp,
+void read_text_namespace(const HostRoot& root, const NetNamespace& space, bool fallback, SocketKinds kinds,
                          NamespaceSockets& out) {
     for (const std::uint32_t pid : space.pids)
-        if (take_all_text(root, net_folder(pid), space.inode, udp, out)) return;
-    if (!fallback || !take_all_text(root, "/proc/net", space.inode, udp, out)) ++out.not_read;
+        if (take_all_text(root, net_folder(pid), space.inode, kinds, out)) return;
+    if (!fallback || !take_all_text(root, "/proc/net", space.inode, kinds, out)) ++out.not_read;
 }
 
 }  // namespace hopscope::procmap

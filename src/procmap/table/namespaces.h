@@ -30,15 +30,21 @@ struct NamespaceSockets {
     std::vector<std::string> limits;
 };
 
+// What is asked for beside unix sockets.
+struct SocketKinds {
+    bool tcp = true, udp = true;
+};
+
 // Inode of the calling thread's network namespace; 0: unknown.
 std::uint64_t own_net_namespace();
 
-void read_own_namespace(const HostRoot& root, std::uint64_t inode, bool netlink, bool udp, NamespaceSockets& out);
-void read_other_namespaces(const HostRoot& root, const std::vector<NetNamespace>& others, bool netlink, bool udp,
-                           NamespaceSockets& out);
+void read_own_namespace(const HostRoot& root, std::uint64_t inode, bool netlink, SocketKinds kinds,
+                        NamespaceSockets& out);
+void read_other_namespaces(const HostRoot& root, const std::vector<NetNamespace>& others, bool netlink,
+                           SocketKinds kinds, NamespaceSockets& out);
 // A root that is not the live node: text only. `fallback`: /proc/net belongs to this namespace where no process has its
 // own.
-void read_text_namespace(const HostRoot& root, const NetNamespace& space, bool fallback, bool udp,
+void read_text_namespace(const HostRoot& root, const NetNamespace& space, bool fallback, SocketKinds kinds,
                          NamespaceSockets& out);
 
 }  // namespace hopscope::procmap

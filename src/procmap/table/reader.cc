@@ -97,6 +97,7 @@ struct TableReader::State {
     explicit State(ReaderOptions given) : options(std::move(given)), book(options.root) {}
 
     ReaderOptions options;
+    bool tcp_elsewhere = true;
     ProcessBook book;
     std::uint64_t reads = 0;
     Timestamp booted;  // as the first read saw it: the start of a process does not change when the clock is set
@@ -147,7 +148,7 @@ std::map<std::uint64_t, NetNamespace> TableReader::State::namespaces_of_processe
 void TableReader::State::read_own(NamespaceSockets& out) {
     own = own_net_namespace();
     entered = {own};
-    read_own_namespace(options.root, own, options.netlink, options.udp, out);
+    read_own_namespace(options.root, own, options.netlink, {.udp = options.udp}, out);
     own_sockets = out.sockets.size();
     own_inodes.clear();
 }
@@ -166,7 +167,7 @@ void TableReader::State::read_others(NamespaceSockets& out) {
     std::vector<NetNamespace> others;
     for (auto& [inode, space] : namespaces_of_processes(out.processes_elsewhere))
         if (entered.insert(inode).second) others.push_back(std::move(space));
-    read_other_namespaces(options.root, others, options.netlink, options.udp, out);
+    read_other_namespaces(options.root, others, options.netlink, {.tcp = tcp_elsewhere, .udp = options.udp}, out);
 }
 
 void TableReader::State::read_foreign_root(NamespaceSockets& out) {
@@ -177,7 +178,7 @@ void TableReader::State::read_foreign_root(NamespaceSockets& out) {
     if (spaces.empty()) spaces[first];
     for (const auto& [inode, space] : spaces)
         if (options.all_net_namespaces || inode == first)
-            read_text_namespace(options.root, space, inode == first, options.udp, out);
+            read_text_namespace(options.root, space, inode == first, {.udp = options.udp}, out);
 }
 
 std::vector<Held> TableReader::State::held_by_all() {
@@ -376,5 +377,7 @@ TableReader::TableReader(ReaderOptions options) : state_(std::make_unique<State>
 TableReader::~TableReader() = default;
 
 Result<SocketTable> TableReader::read() { return state_->read(); }
+
+void TableReader::leave_out_tcp_elsewhere() { state_->tcp_elsewhere = false; }
 
 }  // namespace hopscope::procmap

@@ -43,6 +43,9 @@ public:
 
     // What could not be read stands in SocketTable::limits; an error only when nothing at all could be read.
     Result<SocketTable> read();
+    // From now on, of other network namespaces only unix sockets are read: the kernel walks its whole table of
+    // connections for each namespace, and a node has one per pod.
+    void leave_out_tcp_elsewhere();
 
 private:
     struct State;
