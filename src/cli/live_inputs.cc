@@ -27,7 +27,8 @@ void add_live_inputs(pipeline::LiveRunner& runner, const LiveInputs& inputs,
     const std::vector<std::string> names = inputs.sources.names();
     for (std::size_t i = 0; i < names.size(); ++i) {
         capture::LiveSource* source = inputs.sources.all()[i].get();
-        add({.name = names[i], .fd = source->fd(), .drain = [&kernel, &pipeline, &runner, source, also] {
+        add({.name = names[i], .fd = source->fd(), .drain = [&owners, &kernel, &pipeline, &runner, source, also] {
+                 owners.take_signs(pipeline.builder());
                  kernel.catch_up(pipeline);
                  return source->drain(limits::kLivePacketsPerTurn, [&runner, &also](Packet packet) {
                      runner.packet(packet);

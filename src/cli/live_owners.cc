@@ -20,6 +20,7 @@ constexpr int kTriesMax = 3;
 constexpr auto kPacketsBehind = 1000ms, kAskPause = 1000ms;
 constexpr std::int64_t kSilentNs = 5'000'000'000;
 constexpr std::size_t kAskedMax = 64;  // sessions at once, some microseconds each
+constexpr std::size_t kStrangersMax = 1024;
 
 bool is_component(ProcessRole role) {
     switch (role) {
@@ -56,13 +57,16 @@ void LiveOwners::start(bool all_net_namespaces) {
         if (const auto own = procmap::HostRoot().stat("/proc/self/ns/net")) net_namespace_ = own->inode;
     }
     read_table();
+    // What is open elsewhere now is known for when it ends; from now on the kernel tells.
+    if (!all_net_namespaces) reader_.leave_out_tcp_elsewhere();
     procmap::Survey survey({.root = root_, .udp = false}, {});
     if (auto node = survey.take()) containers_ = std::move(node->containers);
 }
 
 Status LiveOwners::watch(Also also) {
     also_ = std::move(also);
-    auto opened = procmap::SocketWatcher::open();
+    // Ticks and packets ask for the signs, too.
+    auto opened = procmap::SocketWatcher::open(limits::kLifeRingBytes, limits::kLifeRingBytes / 4);
     if (!opened) return unexpected(opened.error());
     watcher_ = std::move(*opened);
     lives_book_.seed(table_.sockets, table_.at, [&](const ProcessId& id) {
@@ -72,13 +76,17 @@ Status LiveOwners::watch(Also also) {
     return Done{};
 }
 
-std::optional<chain::Process> LiveOwners::process(const ProcessId& id, const Untrusted& comm) const {
+std::optional<chain::Process> LiveOwners::process(const ProcessId& id, const Untrusted& comm) {
     if (id.pid == 0) return std::nullopt;
-    // Called otherwise now than when the table was read: it has run another program since (a shell that became its command).
+    // Called otherwise now than when the table was read: it has run another program since (a shell that became its
+    // command).
     if (auto known = process(id); known && (comm.empty() || known->comm == comm)) return known;
-    chain::Process fresh{.pid = id.pid, .comm = comm, .exe = {}};
-    if (const auto exe = root_.read_link("/proc/" + std::to_string(id.pid) + "/exe")) fresh.exe = Untrusted(*exe);
-    return fresh;
+    if (strangers_.size() >= kStrangersMax) strangers_.clear();
+    chain::Process& stranger = strangers_[{id.pid, id.start_ticks}];
+    if (stranger.pid == id.pid && stranger.comm == comm) return stranger;
+    stranger = {.pid = id.pid, .comm = comm, .exe = {}};
+    if (const auto exe = root_.read_link("/proc/" + std::to_string(id.pid) + "/exe")) stranger.exe = Untrusted(*exe);
+    return stranger;
 }
 
 void LiveOwners::on(const SocketLife& life) {
@@ -146,6 +154,7 @@ void LiveOwners::read_table() {
         return;
     }
     table_ = std::move(*table);
+    strangers_.clear();
     index_table();
 }
 

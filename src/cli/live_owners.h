@@ -83,7 +83,7 @@ private:
     using Pair = std::pair<Endpoint, Endpoint>;  // client, server
 
     void on(const SocketLife& life);
-    [[nodiscard]] std::optional<chain::Process> process(const ProcessId& id, const Untrusted& comm) const;
+    [[nodiscard]] std::optional<chain::Process> process(const ProcessId& id, const Untrusted& comm);
     void name_waiting(chain::Builder& builder);
     void read_table();
     void index_table();
@@ -100,6 +100,8 @@ private:
     Also also_;
     std::map<Pair, chain::Ends> lives_;  // what the kernel told, of the last limits::kLiveLivesMax connections
     std::deque<Pair> lives_order_;
+    // Processes that the table does not have yet, asked for one by one since it was read: by number and start.
+    std::map<std::pair<std::uint32_t, std::uint64_t>, chain::Process> strangers_;
     struct Over {
         Pair pair;
         Clock::time_point told_at;

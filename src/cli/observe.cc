@@ -111,12 +111,12 @@ Status Observation::open() {
                                      [](const Error& error) { report_error(error); });
     if (!sources) return unexpected(sources.error());
     sources_ = std::move(*sources);
-    pipeline_ = std::make_unique<pipeline::Pipeline>(pipeline::Options{
-        .retention = {.sessions_max = kJoinableSessions, .memory_bytes_max = options_.memory_bytes_max},
-        .tls_keys = &keys_,
-        .tap = &watch_,
-        .observer = &watch_,
-        .may_hold_copies = sources_->all().size() > 1});
+    pipeline_ =
+        std::make_unique<pipeline::Pipeline>(pipeline::Options{.retention = live_retention(options_.memory_bytes_max),
+                                                               .tls_keys = &keys_,
+                                                               .tap = &watch_,
+                                                               .observer = &watch_,
+                                                               .may_hold_copies = sources_->all().size() > 1});
     watch_.attach(*pipeline_);
     owners_.name_containers(pipeline_->builder());
     PrivilegeOptions least{.user = invocation_.text("user"),

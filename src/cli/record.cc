@@ -172,12 +172,12 @@ Status Recording::open() {
         if (const Status added = recorder_->add_interface(source->info()); !added) return added;
     }
     know_table();
-    pipeline_ = std::make_unique<pipeline::Pipeline>(pipeline::Options{
-        .retention = {.sessions_max = kJoinableSessions, .memory_bytes_max = options_.live.memory_bytes_max},
-        .tls_keys = &keys_,
-        .tap = &recorder_->tap(),
-        .observer = this,
-        .may_hold_copies = options_.recorder.may_hold_copies});
+    pipeline_ = std::make_unique<pipeline::Pipeline>(
+        pipeline::Options{.retention = live_retention(options_.live.memory_bytes_max),
+                          .tls_keys = &keys_,
+                          .tap = &recorder_->tap(),
+                          .observer = this,
+                          .may_hold_copies = options_.recorder.may_hold_copies});
     return give_up_privileges();
 }
 
