@@ -10,8 +10,6 @@ namespace {
 
 using TaskChoice = Choice<ShimTask>;
 
-constexpr std::size_t kShortId = 12;
-
 std::vector<TaskChoice> choices(const Session& session, const ShimBook& shims) {
     std::vector<TaskChoice> found;
     const StartWindow window = start_window(session);

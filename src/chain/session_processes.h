@@ -33,7 +33,6 @@ private:
     };
 
     std::deque<Watched> watched_;
-    std::uint64_t seen_ = 0;
 };
 
 }  // namespace hopscope::chain
