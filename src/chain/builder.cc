@@ -57,10 +57,12 @@ void Builder::name_ends(std::uint32_t session, Ends ends) {
 
 void Builder::name_container(const ContainerNames& names) { state_->cri.remember(names); }
 
+void Builder::chain_single_sessions() { state_->chains_of_single_sessions = true; }
+
 void Builder::join() {
     State& s = *state_;
     s.model.chains.clear();
-    join_chains(s.model, s.cri, s.tls);
+    join_chains(s.model, s.cri, s.tls, s.chains_of_single_sessions);
 }
 
 std::optional<StartedProcess> Builder::started(const Session& session) const {
@@ -225,7 +227,7 @@ void Builder::State::finish(Timestamp at) {
     // Lists of containers may have come after the sessions that they name.
     for (const auto& session : model.sessions) cri.complete_names(*session);
     model.chains.clear();
-    join_chains(model, cri, tls);
+    join_chains(model, cri, tls, chains_of_single_sessions);
     for (Chain& chain : model.chains) join_shim(chain, model.sessions, shims);
 }
 

@@ -51,6 +51,8 @@ public:
     void name_ends(std::uint32_t session, Ends ends);
     // Names of containers that are known from elsewhere than the CRI calls of the capture.
     void name_container(const ContainerNames& names);
+    // From now on a session makes a chain also where nothing is joined with it: live, where what is missing is told.
+    void chain_single_sessions();
     // Live: joins what is there so far; model().chains is made anew, numbered from 1.
     void join();
     // The process that a shim told to have started for this session, while it runs or after; none where it told

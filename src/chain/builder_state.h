@@ -7,6 +7,7 @@
 
 #include "chain/builder.h"
 #include "chain/cri_book.h"
+#include "chain/docker_book.h"
 #include "chain/finding_book.h"
 #include "chain/flow_state.h"
 #include "chain/port_book.h"
@@ -56,6 +57,13 @@ struct Builder::State {
     void on(const CriDone& event, const Place& place);
     [[nodiscard]] CriConnection connection_of(const Place& place);
 
+    // --- docker_events.cc
+    void on(const DockerCall& event, const Place& place);
+    // The connection of the granted request `flow.docker` carries its stream from now on.
+    void open_docker_session(FlowState& flow, const Place& place);
+    // The API said that the exec has ended.
+    void end_docker_session(const DockerExec& exec, Session& session, const Place& place);
+
     // --- stream_events.cc
     void on(const SpdyFrame& event, const Place& place);
     void on(const WsMessage& event, const Place& place);
@@ -83,7 +91,6 @@ struct Builder::State {
     void on(const TlsCertificate& event, const Place& place);
     void on(const TlsRecord& event, const Place& place);
     void on(const TlsClosed& event, const Place& place);
-    void on(const DockerCall&, const Place&) {}  // the hop behind the runtime is joined by chain/joins_*.cc
     void on(const TaskMessage& event, const Place& place);
     void on(const Problem& event, const Place& place);
     // The TLS facts of the connection; null for one that is not known.
@@ -111,7 +118,9 @@ struct Builder::State {
     SharedTexts texts;
     CriBook cri;
     ShimBook shims;
+    DockerBook docker;
     TlsBook tls;
+    bool chains_of_single_sessions = false;
     std::vector<FlowState> flows;  // by slot
     // First and last time of each file, from events that come once per connection: what a file covers.
     struct FileSpan {

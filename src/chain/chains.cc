@@ -22,7 +22,8 @@ Hop hop_of(const Session& session) {
     hop.session = session.number;
     hop.client = session.client;
     hop.server = session.server;
-    hop.proto = to_string(session.proto);
+    if (session.unix_socket) hop.unix_socket = *session.unix_socket;
+    hop.proto = session.hop == HopKind::shim ? "docker" : to_string(session.proto);
     hop.start = session.start;
     if (session.answered.ns != 0) hop.took = session.answered - session.start;
     hop.bytes = session.bytes;
@@ -167,15 +168,16 @@ void add_once(std::vector<Evidence>& list, const Evidence& evidence) {
     if (!told && list.size() < limits::kEvidencePerSessionMax) list.push_back(evidence);
 }
 
-bool is_worth_a_chain(const std::vector<const Session*>& members, CriBook& cri) {
+bool is_worth_a_chain(const std::vector<const Session*>& members, CriBook& cri, bool of_single_sessions) {
     if (members.size() > 1) return true;
     const Session& only = *members.front();
+    if (of_single_sessions && only.hop != HopKind::unknown && only.op != Op::unknown) return true;
     return !only.kubectl_session.empty() || (only.token && cri.call_of(only.token->number) != nullptr);
 }
 
 }  // namespace
 
-void join_chains(Model& model, CriBook& cri, const TlsBook& tls) {
+void join_chains(Model& model, CriBook& cri, const TlsBook& tls, bool of_single_sessions) {
     JoinBoard board(model);
     join_by_kubectl_session(board);
     join_attempts(board);
@@ -194,7 +196,9 @@ void join_chains(Model& model, CriBook& cri, const TlsBook& tls) {
     for (const std::vector<std::size_t>& group : groups) {
         std::vector<const Session*> members;
         for (const std::size_t node : group) members.push_back(&board.session(node));
-        if (members.empty() || !(is_worth_a_chain(members, cri) || has_sealed[board.group(group.front())])) continue;
+        if (members.empty() ||
+            !(is_worth_a_chain(members, cri, of_single_sessions) || has_sealed[board.group(group.front())]))
+            continue;
         std::vector<std::size_t> hop_positions;
         Chain& chain = model.chains.emplace_back(make_chain(members, cri, hop_positions));
         chain.number = static_cast<std::uint32_t>(model.chains.size());

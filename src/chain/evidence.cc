@@ -13,9 +13,11 @@ std::string request_words(const Session& session) {
         case HopKind::apiserver:
             return std::string("the request line names namespace") +
                    (session.k8s.container.empty() ? " and pod" : ", pod and container");
+        case HopKind::shim:
+            return session.op == Op::attach ? "the request attaches to a container by the Docker API"
+                                            : "the request starts an exec by the Docker API";
         case HopKind::unknown:
         case HopKind::cri:
-        case HopKind::shim:
         case HopKind::process: break;
     }
     return "the request asks for a stream";
@@ -24,6 +26,7 @@ std::string request_words(const Session& session) {
 std::string answer_words(const Session& session) {
     std::string words = std::to_string(session.status) + " was answered";
     if (session.status != 101) return words;
+    if (session.hop == HopKind::shim) return words + ": the connection was handed over to its streams";
     if (session.proto != Proto::unknown) words += ": " + std::string(to_string(session.proto));
     if (!session.subprotocol.empty()) words += ", " + display(session.subprotocol);
     return words;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "chain/builder.h"
+#include "chain/docker_book.h"
 #include "chain/index_table.h"
 #include "chain/model.h"
 #include "chain/tls_book.h"
@@ -63,6 +64,8 @@ struct FlowState {
     std::uint32_t hint = 0;  // stream of the last event
     std::uint32_t retransmissions = 0, reorderings = 0;
     Timestamp opened_at;
+    Timestamp request_at;                 // unix sockets only: the last request
+    std::unique_ptr<DockerStart> docker;  // granted, and not yet a session
     std::uint64_t opened_frame = 0;
     Session* current = nullptr;  // the session that the connection was upgraded for, or that was joined late
     std::unique_ptr<FlowWork> work;

@@ -91,6 +91,7 @@ void Builder::State::on(const HttpRequest& event, const Place& place) {
     const bool first = !flow->http_seen;
     flow->http_seen = true;
     if (flow->current) return;  // the connection is no longer HTTP
+    if (flow->unix_info) flow->request_at = place.at;
     auto route = parse_route(event.target);
     if (!route) return;
 
@@ -182,6 +183,7 @@ void Builder::State::on(const Upgraded& event, const Place& place) {
     note_time(place);
     FlowState* flow = flow_of(place);
     if (!flow || flow->foreign) return;
+    if (flow->docker && !flow->current) open_docker_session(*flow, place);
     if (!flow->current) {
         const std::size_t at = find_exchange(*flow, event.exchange);
         if (at == SIZE_MAX) {

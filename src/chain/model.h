@@ -135,6 +135,7 @@ struct Session {
     K8sNames k8s;
     ContainerRef container;
     std::unique_ptr<Ends> ends;  // null: not known
+    std::unique_ptr<UnixEndpoint> unix_socket;  // where it was seen on one; `client` and `server` are nothing then
     // Only what does not follow from the other fields. Views show evidence_of(session) (chain/evidence.h), which adds
     // the rest ("the request line names the token", "101 was answered") without a kept session having to store it.
     std::vector<Evidence> evidence;
@@ -215,6 +216,12 @@ struct StartedProcess {
     std::optional<int> exit_code;  // as the shim told
 };
 
+// What a chain should have and has not.
+struct MissingPart {
+    HopKind hop = HopKind::unknown;  // of which hop
+    std::string says;                // what, and why: our own words
+};
+
 struct Attempt {
     Proto proto = Proto::unknown;
     std::uint16_t status = 0;
@@ -234,6 +241,8 @@ struct Chain {
     std::optional<StartedProcess> started;  // by the shim's own answer
     std::vector<Evidence> candidates;  // what might have belonged, and why it was not taken
     std::vector<Evidence> contradictions;
+    std::optional<bool> complete;      // live only: every hop, both ends of each, every byte
+    std::vector<MissingPart> missing;  // live only: what is not, with the reason
     Timestamp start, end;
 
     [[nodiscard]] std::string id() const { return "c" + std::to_string(number); }

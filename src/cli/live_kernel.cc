@@ -1,21 +1,25 @@
 #include "cli/live_kernel.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "cli/live_shim.h"
+#include "procmap/bpf/clock.h"
 
 namespace hopscope::cli {
 
 Status LiveKernel::open(const LiveKernelOptions& options) {
     missing_.clear();
-    know_processes();
     if (!options.unix_payload)
         without_calls_ = "not captured, --unix-payload off";
     else if (!options.ebpf)
         without_calls_ = "not captured, --ebpf off";
+    sight_.calls = without_calls_;
+    if (!options.ebpf) sight_.processes = "not watched, --ebpf off";
     if (!options.ebpf) {
         missing_.push_back("CRI calls: " + without_calls_);
         missing_.emplace_back("processes in containers: not watched, --ebpf off");
+        know_processes();
         return Done{};
     }
     if (options.unix_payload) {
@@ -25,7 +29,7 @@ Status LiveKernel::open(const LiveKernelOptions& options) {
             tap_ = std::move(*tap);
             tap_->also_tell(options.also_chunk);
         } else {
-            without_calls_ = "no eBPF, " + tap.error().why;
+            sight_.calls = without_calls_ = "no eBPF, " + tap.error().why;
         }
     }
     if (!without_calls_.empty()) missing_.push_back("CRI calls: " + without_calls_);
@@ -35,7 +39,8 @@ Status LiveKernel::open(const LiveKernelOptions& options) {
     if (watcher)
         watcher_ = std::move(*watcher);
     else
-        missing_.push_back("processes in containers: no eBPF, " + watcher.error().why);
+        missing_.push_back("processes in containers: " + (sight_.processes = "no eBPF, " + watcher.error().why));
+    know_processes();
     return Done{};
 }
 
@@ -80,6 +85,11 @@ void LiveKernel::know_processes() {
         book_.know(process);
         forwards_.know(process);
     }
+    if (!without_processes()) return;
+    const procmap::BootClock clock;
+    seen_.read(owners_.table().processes, [&](const ProcessId& id) {
+        return clock.wall(id.start_ticks * 10'000'000);  // USER_HZ is 100
+    });
 }
 
 void LiveKernel::drain_processes() {
@@ -104,10 +114,29 @@ void LiveKernel::name(std::optional<chain::Process>& process) const {
     if (process && process->pid != 0 && process->comm.empty()) process = process_of(process->pid);
 }
 
+void LiveKernel::name_ends(const chain::Session& session, chain::Builder& builder) const {
+    if (!session.ends) return;
+    chain::Ends ends = *session.ends;
+    name(ends.from);
+    name(ends.to);
+    builder.name_ends(session.number, std::move(ends));
+}
+
+std::string LiveKernel::docker_path(std::uint32_t pid) const {
+    for (const Socket& socket : owners_.table().sockets) {
+        const bool by_it = std::any_of(socket.owners.begin(), socket.owners.end(),
+                                       [&](const SocketOwner& owner) { return owner.process.pid == pid; });
+        if (by_it && socket.state == SocketState::listen && socket.unix_local.path.ends_with("docker.sock"))
+            return socket.unix_local.path;
+    }
+    return {};
+}
+
 void LiveKernel::complete(chain::Chain& chain, const chain::Model& model) {
     drain_processes();
     book_.complete(chain, model.sessions);
     forwards_.complete(chain, model.sessions);
+    if (without_processes() && seen_.complete(chain, model.sessions)) owners_.name(chain);
     add_shim_by_table(chain, model.sessions, owners_.table(),
                       without_calls_.empty() ? "no call about the container was seen" : without_calls_);
     for (chain::Hop& hop : chain.hops) {
@@ -116,6 +145,9 @@ void LiveKernel::complete(chain::Chain& chain, const chain::Model& model) {
         // A shim that was started a moment ago: its socket is known since the last look at the table.
         if (tap_ && hop.kind == chain::HopKind::shim && hop.unix_socket && hop.unix_socket->path.empty() && hop.to)
             hop.unix_socket->path = tap_->path_of(hop.to->pid);
+        // dockerd listens on several; what carries its API is told by its name.
+        if (hop.proto == "docker" && hop.unix_socket && hop.unix_socket->path.empty() && hop.to)
+            hop.unix_socket->path = docker_path(hop.to->pid);
     }
 }
 

@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "chain/joins_forward.h"
+#include "chain/joins_missing.h"
+#include "chain/joins_seen.h"
 #include "chain/process_book.h"
 #include "chain/session_processes.h"
 #include "cli/live_owners.h"
@@ -64,6 +66,14 @@ public:
     [[nodiscard]] chain::Process process_of(std::uint32_t pid) const;
     // Something is watched.
     [[nodiscard]] bool is_open() const { return tap_ || watcher_; }
+    // A session on a unix socket: the processes at its ends, of which the numbers are known, get their names.
+    void name_ends(const chain::Session& session, chain::Builder& builder) const;
+    // The kernel does not tell what is started: the owners' table is all there is.
+    [[nodiscard]] bool without_processes() const { return !sight_.processes.empty(); }
+    // Why what cannot be seen cannot; complete after open() and without_connections().
+    [[nodiscard]] const chain::Sight& sight() const { return sight_; }
+    // The owners are not told by the kernel who opens connections.
+    void without_connections(std::string why) { sight_.connections = std::move(why); }
 
     // Records that were lost since the last call, for want of room.
     std::uint64_t newly_lost();
@@ -72,6 +82,8 @@ public:
 private:
     void know_processes();
     void drain_processes();
+    // Where a dockerd listens for its API, by the table; empty: unknown.
+    [[nodiscard]] std::string docker_path(std::uint32_t pid) const;
     void name(std::optional<chain::Process>& process) const;
 
     const LiveOwners& owners_;
@@ -82,6 +94,8 @@ private:
     chain::ForwardBook forwards_;
     chain::SessionProcesses session_processes_;
     std::string without_calls_;  // why no socket's bytes are read; empty: they are
+    chain::SeenBook seen_;       // used where the kernel does not tell what is started
+    chain::Sight sight_;
     std::vector<std::string> missing_;
     std::uint64_t told_lost_ = 0;
 };

@@ -279,6 +279,15 @@ void LiveOwners::name_containers(chain::Builder& builder) const {
     for (const ContainerNames& names : containers_) builder.name_container(names);
 }
 
+void LiveOwners::name(chain::Chain& chain) const {
+    const auto known = std::find_if(containers_.begin(), containers_.end(),
+                                    [&](const ContainerNames& names) { return chain.container.id == names.id; });
+    if (known == containers_.end()) return;
+    if (chain.container.name.empty()) chain.container.name = known->name;
+    if (chain.container.runtime.empty()) chain.container.runtime = known->runtime;
+    if (chain.k8s.pod.empty()) chain.k8s = {known->namespace_, known->pod, known->name, known->pod_uid};
+}
+
 std::vector<std::uint16_t> LiveOwners::component_ports() const {
     std::vector<std::uint16_t> ports;
     for (const std::uint32_t position : listeners_) {

@@ -55,6 +55,10 @@ public:
     void name_containers(chain::Builder& builder) const;
 
     [[nodiscard]] const std::vector<ContainerNames>& containers() const { return containers_; }
+    // The table is read as soon as its share of a core allows: something has begun that only it can tell.
+    void look_soon() { listener_new_ = true; }
+    // Adds the names of a chain's container, where they are known.
+    void name(chain::Chain& chain) const;
 
     // The table as it was read last.
     [[nodiscard]] const SocketTable& table() const { return table_; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "chain/joins_missing.h"
 #include "export/otlp.h"
 
 namespace hopscope::cli {
@@ -44,7 +45,10 @@ std::uint64_t LiveWatch::lines() const {
 
 void LiveWatch::tell(const chain::Chain& joined, std::span<const Session* const> sessions) {
     chain::Chain chain = joined;
-    if (options_.kernel) options_.kernel->complete(chain, pipeline_->model());
+    if (options_.kernel) {
+        options_.kernel->complete(chain, pipeline_->model());
+        chain::tell_missing(chain, pipeline_->model().sessions, options_.kernel->sight());
+    }
     if (json_) json_->chain(chain, sessions);
     if (text_) text_->chain(chain, sessions);
     if (options_.format != LiveFormat::otlp) return;
@@ -98,7 +102,10 @@ void LiveWatch::on(const Event& event, const Place& place) {
 }
 
 void LiveWatch::session_opened(const Session& session, const Place& place) {
-    if (options_.owners && !session.ends) {
+    if (options_.owners && options_.kernel && options_.kernel->without_processes()) options_.owners->look_soon();
+    if (options_.kernel && session.unix_socket) {
+        options_.kernel->name_ends(session, pipeline_->builder());
+    } else if (options_.owners && !session.ends) {
         chain::Ends ends = options_.owners->ends_of(session);
         if (ends.from || ends.to) pipeline_->builder().name_ends(session.number, std::move(ends));
     }

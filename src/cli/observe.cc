@@ -101,6 +101,9 @@ Status Observation::open() {
         const Status watched = owners_.watch([this](const SocketLife& life) { kernel_.on(life); });
         if (!watched && options_.ebpf == "require") return watched;
         if (!watched) without_ebpf_ = watched.error().why;
+        if (!watched) kernel_.without_connections("not watched, no eBPF, " + without_ebpf_);
+    } else {
+        kernel_.without_connections("not watched, --ebpf off");
     }
     if (const Status opened = kernel_.open({.ebpf = options_.ebpf != "off",
                                             .required = options_.ebpf == "require",
@@ -117,6 +120,7 @@ Status Observation::open() {
                                                                .tap = &watch_,
                                                                .observer = &watch_,
                                                                .may_hold_copies = sources_->all().size() > 1});
+    pipeline_->builder().chain_single_sessions();
     watch_.attach(*pipeline_);
     owners_.name_containers(pipeline_->builder());
     PrivilegeOptions least{.user = invocation_.text("user"),

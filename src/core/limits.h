@@ -236,6 +236,9 @@ inline constexpr std::size_t kBookStepsPerProgramMax = 4096;  // starts and ends
 inline constexpr std::size_t kBookStartsMax =
     4;  // programs that one process became and that are compared with a command
 inline constexpr std::size_t kBookCandidatesMax = 8;  // shown of one session
+inline constexpr std::size_t kDockerBookExecsMax =
+    4096;                                       // whose container and session are remembered; 20 a second for 3 minutes
+inline constexpr std::size_t kMissingMax = 32;  // parts of one chain that are named as missing
 inline constexpr std::size_t kForwardDialsMax =
     8192;  // connections of runtimes that are remembered, 400 bytes each; 100 a second for 80 s
 inline constexpr std::size_t kForwardRuntimesMax = 1024;      // processes; a node has a handful

@@ -130,6 +130,12 @@ void EventLines::chain(const chain::Chain& chain, std::span<const Session* const
                   std::string(grade_glyph(hop.grade, options_.style.glyphs));
     }
     if (chain.exit_code) detail += "  exit " + std::to_string(*chain.exit_code);
+    std::vector<chain::HopKind> named;
+    for (const chain::MissingPart& part : chain.missing) {
+        if (std::find(named.begin(), named.end(), part.hop) != named.end()) continue;
+        detail += (named.empty() ? "  missing: " : ", ") + std::string(to_string(part.hop));
+        named.push_back(part.hop);
+    }
     line(chain.end, Severity::info, sessions.empty() ? std::string() : sessions.front()->id(), {}, "chain", detail);
 }
 

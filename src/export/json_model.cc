@@ -111,17 +111,19 @@ void ran_member(JsonWriter& json, const Hop& hop, Timestamp chain_start, const c
     json.end_array();
 }
 
+void unix_member(JsonWriter& json, const UnixEndpoint& socket) {
+    json.begin_object("unix");
+    json.text_if("path", Untrusted(socket.path));
+    json.number_if("inode", socket.inode);
+    json.end_object();
+}
+
 void hop_object(JsonWriter& json, const Hop& hop, Timestamp chain_start, const chain::Reveal& reveal) {
     json.begin_object();
     json.text_if("hop", to_string(hop.kind));
     json.text("grade", to_string(hop.grade));
     if (hop.session != 0) numbered(json, "session", 's', hop.session);
-    if (hop.unix_socket) {
-        json.begin_object("unix");
-        json.text_if("path", Untrusted(hop.unix_socket->path));
-        json.number_if("inode", hop.unix_socket->inode);
-        json.end_object();
-    }
+    if (hop.unix_socket) unix_member(json, *hop.unix_socket);
     if (hop.client.port != 0) endpoint_member(json, "client", hop.client);
     if (hop.server.port != 0) endpoint_member(json, "server", hop.server);
     process_end(json, "from", hop.from);
@@ -249,6 +251,16 @@ void ends_members(JsonWriter& json, const Session& session) {
     process_end(json, "to", session.ends->to);
 }
 
+void connection_members(JsonWriter& json, const Session& session) {
+    if (session.unix_socket) {
+        unix_member(json, *session.unix_socket);
+    } else {
+        endpoint_member(json, "client", session.client);
+        endpoint_member(json, "server", session.server);
+    }
+    ends_members(json, session);
+}
+
 void session_members(JsonWriter& json, const Session& session, const JsonOptions& options) {
     numbered(json, "session", 's', session.number);
     json.text_if("op", to_string(session.op));
@@ -262,9 +274,7 @@ void session_members(JsonWriter& json, const Session& session, const JsonOptions
     json.time_if("start", session.start);
     if (session.start.ns != 0 && session.end.ns != 0) json.seconds("duration_s", session.end - session.start);
     if (session.start.ns != 0 && session.answered.ns != 0) json.seconds("setup_s", session.answered - session.start);
-    endpoint_member(json, "client", session.client);
-    endpoint_member(json, "server", session.server);
-    ends_members(json, session);
+    connection_members(json, session);
     json.number("flow", session.flow);
     if (options.several_files) json.number("file", session.file);
     json.number_if("first_frame", session.first_frame);
@@ -367,6 +377,16 @@ void chain_members(JsonWriter& json, const Chain& chain, const JsonOptions& opti
     json.end_array();
     evidence_array(json, "candidates", chain.candidates);
     evidence_array(json, "contradictions", chain.contradictions);
+    if (chain.complete) json.boolean("complete", *chain.complete);
+    if (chain.missing.empty()) return;
+    json.begin_array("missing");
+    for (const chain::MissingPart& part : chain.missing) {
+        json.begin_object();
+        json.text_if("hop", to_string(part.hop));
+        json.text("says", part.says);
+        json.end_object();
+    }
+    json.end_array();
 }
 
 void file_object(JsonWriter& json, const chain::FileFact& file) {

@@ -26,6 +26,8 @@ void chain_members(JsonWriter& json, const chain::Chain& chain, const JsonOption
 void ran_process_members(JsonWriter& json, const chain::RanProcess& ran, const chain::Reveal& reveal);
 // "from" and "to": the processes at both ends, where known.
 void ends_members(JsonWriter& json, const chain::Session& session);
+// "client" and "server", or "unix"; and the processes.
+void connection_members(JsonWriter& json, const chain::Session& session);
 void file_object(JsonWriter& json, const chain::FileFact& file);
 void capture_members(JsonWriter& json, const chain::Model& model);
 

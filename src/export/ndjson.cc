@@ -187,9 +187,7 @@ void Ndjson::session_opened(const Session& session, const Place& place) {
     json_.text_if("hop", to_string(session.hop));
     json_.text_if("proto", to_string(session.proto));
     json_.text_if("subprotocol", session.subprotocol);
-    endpoint_member(json_, "client", session.client);
-    endpoint_member(json_, "server", session.server);
-    ends_members(json_, session);
+    connection_members(json_, session);
     if (session.token) token_member(json_, *session.token, options_.json.reveal);
     done();
 }

@@ -451,6 +451,10 @@ class Dockerd(Daemon):
         self.call("POST", f"/containers/{made}/start")
         return made
 
+    def exec(self, container, argv, tty=False):
+        """A DockerExec; a context manager."""
+        return DockerExec(self, container, argv, tty)
+
     def stop(self):
         for one in self.containers:
             try:
@@ -462,6 +466,61 @@ class Dockerd(Daemon):
         super().stop()
         end(left)
         unmount_below(self.folder)
+
+
+class DockerExec:
+    """One exec over the Engine API as the docker client does it: made, started on a connection that is handed over to its
+    streams (Upgrade: tcp), asked for its exit code."""
+
+    def __init__(self, docker, container, argv, tty):
+        self.docker, self.tty, self.unread = docker, tty, b""
+        made = docker.call("POST", f"/v1.41/containers/{container}/exec", json.dumps(
+            {"AttachStdin": True, "AttachStdout": True, "AttachStderr": True, "Tty": tty, "Cmd": argv}))
+        self.id = json.loads(made)["Id"]
+        self.wire = socket.socket(socket.AF_UNIX)
+        self.wire.settimeout(30)
+        self.wire.connect(docker.socket)
+        body = json.dumps({"Detach": False, "Tty": tty}).encode()
+        self.wire.sendall((f"POST /v1.41/exec/{self.id}/start HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\n"
+                           f"Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: {len(body)}\r\n\r\n").encode() + body)
+        while b"\r\n\r\n" not in self.unread:
+            self._read()
+        head, self.unread = self.unread.split(b"\r\n\r\n", 1)
+        assert head.startswith(b"HTTP/1.1 101 "), head
+
+    def _read(self):
+        piece = self.wire.recv(65536)
+        self.unread += piece
+        return piece
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.wire.close()
+
+    def write(self, data):
+        self.wire.sendall(data)
+
+    def read_until(self, needle):
+        while needle not in self.unread:
+            assert self._read(), self.unread
+
+    def resize(self, width, height):
+        self.docker.call("POST", f"/v1.41/exec/{self.id}/resize?h={height}&w={width}")
+
+    def finish(self):
+        """{stdout, stderr, exit_code}; with a terminal everything is stdout."""
+        while self._read():
+            pass
+        out = {0: b"", 1: b"", 2: b""}
+        rest = self.unread
+        while rest and not self.tty:
+            size = int.from_bytes(rest[4:8], "big")
+            out[rest[0]] += rest[8:8 + size]
+            rest = rest[8 + size:]
+        code = json.loads(self.docker.call("GET", f"/v1.41/exec/{self.id}/json"))["ExitCode"]
+        return {"stdout": self.unread if self.tty else out[1], "stderr": out[2], "exit_code": code}
 
 
 # An HTTP server that answers the probes of the CRI streaming server as the real one does, word for word.

@@ -5,12 +5,12 @@ Pods with a network namespace of their own, Docker, rings that are too small, eB
 with private configuration (rig.py) and are taken down at the end. Every test is a function below; its docstring is the
 sentence that it proves. Where no runtime can run, all are skipped and the reason is said. Ends with 'N passed, N failed,
 N skipped'. Python 3.11, standard library."""
-import argparse, os, sys, threading, time, traceback
+import os, subprocess, sys, threading, time
 
-import daemons, streaming
+import daemons, streaming, testbed
 from live_test import Observe
-from node_test import ROOT, Skip, World
-from rig import Rig
+from node_test import World
+from testbed import Skip
 
 TESTS = []
 
@@ -53,6 +53,7 @@ def ends_in_the_pod(observe, runtime, pod, client_port, wanted):
     session = observe.session(client_port)
     assert session["op"] == "portforward" and session["complete"], session
     chain = observe.chain(session)
+    assert chain["complete"] and "missing" not in chain, chain
     assert chain["k8s"]["pod"] == pod.name, chain
     hops = [hop for hop in chain["hops"] if hop["hop"] == "process"]
     server, network = server_of(pod)
@@ -119,45 +120,217 @@ def refused_port(world):
     assert "process" not in [hop["hop"] for hop in chain["hops"]] and "candidates" not in chain, chain
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bin", default=os.path.join(ROOT, "build/release/hopscope"))
-    parser.add_argument("--only", default="")
-    parser.add_argument("-v", action="store_true", help="where a test fails, the trace")
-    args = parser.parse_args()
-    chosen = [function for function in TESTS if args.only in function.__name__]
-    reason = daemons.why_not()
-    if reason:
-        for function in chosen:
-            print(f"skipped {function.__name__}: {function.__doc__} ({reason})")
-        print(f"0 passed, 0 failed, {len(chosen)} skipped")
-        return 0
-    passed = failed = skipped = 0
-    with Rig() as rig:
-        world = World(os.path.abspath(args.bin), rig)
-        try:
-            for function in chosen:
-                begin = time.monotonic()
-                try:
-                    note = function(world)
-                    passed += 1
-                    word = "ok     "
-                except Skip as why:
-                    skipped += 1
-                    word, note = "skipped", why
-                except Exception as error:  # an assertion, or the program's answer had no such form
-                    failed += 1
-                    word, note = "FAIL   ", f"{type(error).__name__}: {error}"
-                    if args.v:
-                        traceback.print_exc()
-                print(f"{word} {function.__name__}: {function.__doc__}{f' ({note})' if note else ''}  {time.monotonic() - begin:.1f} s", flush=True)
-        finally:
-            for running in [value for value in world.shared.values() if isinstance(value, Observe)]:
-                running.process.kill()
-                running.process.wait()
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed or not passed else 0
+# --- without eBPF
+
+@test
+def without_ebpf(world):
+    """--ebpf off: a lone session makes a chain of what is left, with both processes, and each part that is missing is named with its reason"""
+    runtime, pod = world.runtime()
+    with Observe(world, "--ebpf", "off") as observe:
+        with streaming.Command(runtime.client.exec(pod.container, ["sh", "-c", "echo hello; sleep 2; exit 3"])) as command:
+            port = command.ports()[0]
+            command.finish()
+        session = observe.session(port)
+        assert session["exit_code"] == 3 and session["complete"], session
+        chain = observe.chain(session)
+        hops = {hop["hop"]: hop for hop in chain["hops"]}
+        run = hops["runtime"]
+        assert run["from"]["process"]["pid"] == os.getpid() and run["to"]["process"]["pid"] == runtime.pid, run
+        assert chain["complete"] is False and chain["exit_code"] == 3, chain
+        missing = {part["hop"]: part["says"] for part in chain["missing"]}
+        assert set(missing) == {"cri", "process"} - set(hops) and "--ebpf off" in missing["cri"], (missing, list(hops))
+        # The shell lives long enough to be there when the processes are read again. Where somebody else starts one in a
+        # container at the same time, none is guessed.
+        if "process" in hops:
+            process = hops["process"]
+            assert process["grade"] == "inferred" and process["to"]["process"]["comm"] == "sh", process
+            assert process["from"]["process"]["pid"] == pod.shim() and chain["container"]["id"] == pod.container, process
+            assert chain["k8s"]["pod"] == pod.name, chain
+        else:
+            assert len(chain["candidates"]) > 1 and "several could be it" in missing["process"], chain
+        # One that is over before the table is read again: what could not be told of it is named, too.
+        with streaming.Command(runtime.client.exec(pod.container, ["true"])) as command:
+            port = command.ports()[0]
+            command.finish()
+        chain = observe.chain(observe.session(port))
+        run = next(hop for hop in chain["hops"] if hop["hop"] == "runtime")
+        named = [part["says"] for part in chain["missing"] if part["hop"] == "runtime"]
+        assert ("from" in run) != any("process of the kubelet" in says and "--ebpf off" in says for says in named), chain
+
+
+@test
+def forward_without_ebpf(world):
+    """--ebpf off: which connection in the pod a port-forward became is named as missing"""
+    runtime, pod = world.runtime()
+    with Observe(world, "--ebpf", "off") as observe:
+        with streaming.Forward(runtime.client.port_forward(pod.id, [pod.port])) as one:
+            port = one.ports()[0]
+            one.exchange(pod.port, question(40))
+        chain = observe.chain(observe.session(port))
+        named = [part["says"] for part in chain["missing"] if part["hop"] == "process"]
+        assert len(named) == 1 and f"port {pod.port}" in named[0] and "--ebpf off" in named[0], chain["missing"]
+
+
+@test
+def ebpf_refused(world):
+    """without the capabilities for eBPF: the same as --ebpf off, and the reason is the kernel's"""
+    runtime, pod = world.runtime()
+    without = ["setpriv", "--bounding-set", "-bpf,-perfmon,-sys_admin", "--inh-caps", "-all"]
+    with Observe(world, prefix=without) as observe:
+        reasons = " · ".join(observe.begin["partial"])
+        assert "CRI calls: no eBPF" in reasons, reasons
+        with streaming.Command(runtime.client.exec(pod.container, ["sh", "-c", "exit 3"])) as command:
+            port = command.ports()[0]
+            command.finish()
+        chain = observe.chain(observe.session(port))
+        assert chain["exit_code"] == 3 and chain["complete"] is False, chain
+        missing = {part["hop"]: part["says"] for part in chain["missing"]}
+        assert "no eBPF" in missing["cri"] and "no eBPF" in missing["process"], missing
+
+
+# --- Docker
+
+def docker_of(world):
+    """(dockerd, a container, an `observe` that sees it)"""
+    if "docker" not in world.shared:
+        docker = world.rig.dockerd()
+        world.shared["docker"] = docker, docker.container()
+        world.shared["docker observe"] = Observe(world, "--ebpf", "require")
+    return (*world.shared["docker"], world.shared["docker observe"])
+
+
+def docker_chain(world, client_pid, exit_code, streams, tty):
+    """The session on docker.sock of this client that ended last, and its chain: both processes, the container, the process in it."""
+    docker, container, observe = docker_of(world)
+    session = observe.wait("session", lambda event: event.get("hop") == "shim" and event.get("tty") is tty and event.get("from", {}).get("process", {}).get("pid") == client_pid)
+    assert session["op"] == "exec" and session["hop"] == "shim" and session["state"] == "closed" and session["complete"], session
+    assert session["container"]["id"] == container and session["container"]["runtime"] == "docker", session
+    assert {stream["type"]: stream["bytes"]["out"] for stream in session["streams"] if stream["type"] != "stdin"} == streams, session["streams"]
+    chain = observe.chain(session)
+    assert chain["exit_code"] == exit_code and chain["container"]["id"] == container, chain
+    hop = next(hop for hop in chain["hops"] if hop.get("unix", {}).get("path") == docker.socket)
+    assert hop["from"]["process"]["pid"] == client_pid, hop
+    assert hop["to"]["process"]["pid"] == docker.pid and hop["to"]["process"]["comm"] == "dockerd", hop
+    process = next(hop for hop in chain["hops"] if hop["hop"] == "process")
+    assert process["to"]["process"]["comm"] == "sh" and process["from"]["process"]["pid"] in docker.shims(), process
+    says = " · ".join(item["says"] for item in process["evidence"])
+    assert "arguments are the command" in says and f"ended with {exit_code}, as the session says" in says, says
+    assert chain["complete"] and "missing" not in chain, chain["missing"]
+    return session, chain
+
+
+@test
+def docker_exec(world):
+    """docker.sock without a terminal: streams, container, exit code as Docker's API tells it, both processes, the process in the container"""
+    docker, container, _ = docker_of(world)
+    with docker.exec(container, ["sh", "-c", "echo out; echo error >&2; exit 3"]) as one:
+        got = one.finish()
+    assert got == {"stdout": b"out\n", "stderr": b"error\n", "exit_code": 3}, got
+    docker_chain(world, os.getpid(), 3, {"stdout": 4, "stderr": 6}, False)
+
+
+@test
+def docker_exec_with_a_terminal(world):
+    """docker.sock with a terminal: every resize, and the rest as without"""
+    docker, container, _ = docker_of(world)
+    with docker.exec(container, ["sh"], tty=True) as one:
+        one.read_until(b"# ")
+        for width, height in ((97, 31), (132, 50)):
+            one.resize(width, height)
+            one.write(b"stty size\n")
+            one.read_until(b"%d %d\r\n" % (height, width))
+        one.write(b"exit 5\n")
+        got = one.finish()
+    assert got["exit_code"] == 5, got
+    session, _ = docker_chain(world, os.getpid(), 5, {"stdout": len(got["stdout"])}, True)
+    assert [(r["width"], r["height"]) for r in session["resizes"]] == [(97, 31), (132, 50)], session
+
+
+@test
+def docker_client(world):
+    """the docker client itself: its process at the one end"""
+    docker, container, _ = docker_of(world)
+    if not os.path.exists(daemons.program("docker")):
+        raise Skip("no docker client in build/runtimes")
+    client = subprocess.Popen([daemons.program("docker"), "-H", f"unix://{docker.socket}", "exec", container, "sh", "-c", "echo hello; exit 6"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=daemons.environment())
+    out, errors = client.communicate(timeout=30)
+    assert client.returncode == 6 and out == b"hello\n", (client.returncode, out, errors)
+    docker_chain(world, client.pid, 6, {"stdout": 6}, False)
+
+
+# --- rings that are too small
+
+@test
+def ring_too_small(world):
+    """a ring made too small and a flood: the loss is counted and shown, what it touched says so, nothing else is wrong"""
+    runtime, pod = world.runtime()
+    stop, ordinary, observe = threading.Event(), [], Observe(world, "--ebpf", "require", "--buffer", "64KiB")
+
+    def one(code):
+        with streaming.Command(runtime.client.exec(pod.container, ["sh", "-c", f"echo hello; exit {code}"])) as command:
+            port, got = command.ports()[0], command.finish()
+        assert got["exit_code"] == code and got["stdout"] == b"hello\n", got
+        return port, code
+
+    def beside():
+        while not stop.is_set():
+            ordinary.append(one(3 + len(ordinary) % 50))
+
+    with observe:
+        thread = threading.Thread(target=beside)
+        with streaming.Command(runtime.client.exec(pod.container, ["head", "-c", str(FLOOD_BYTES), "/dev/zero"])) as flood:
+            port = flood.ports()[0]
+            thread.start()
+            drain(flood)
+        stop.set()
+        thread.join(60)
+        observe.wait("loss", lambda event: event["lost"].get("kernel"))
+        time.sleep(3)  # what was in the ring is read, ends that were dropped are told by the kernel
+        after = [one(code) for code in (101, 102, 103)]
+        flooded = observe.session(port)
+        assert not flooded["complete"] and flooded["gaps"] > 0 and flooded["missing_bytes"] > 0, flooded
+        assert flooded["bytes"]["out"] < FLOOD_BYTES, flooded["bytes"]
+        chain = observe.chain(flooded)
+        assert chain["complete"] is False and any("gap" in part["says"] for part in chain["missing"]), chain.get("missing")
+        for client_port, code in after:
+            session = observe.session(client_port)
+            assert session["complete"] and session["exit_code"] == code and session["bytes"]["out"] == 6, session
+            assert observe.chain(session)["complete"], observe.chain(session)
+    touched = whole = 0
+    sessions = {event["client"]["port"]: event for event in observe.of("session") if "client" in event}
+    for client_port, code in ordinary:
+        session = sessions.get(client_port)
+        if session and session["complete"]:
+            assert session["exit_code"] == code and session["bytes"]["out"] == 6 and session["gaps"] == 0, session
+            whole += 1
+        else:  # the ring is one for all: what it lost of this one is said, and what is told is right
+            assert not session or session["gaps"] > 0 or session["state"] in ("cut", "open"), session
+            assert not session or session.get("exit_code", code) == code, (session, code)
+            touched += 1
+    end = observe.of("capture.end")[-1]
+    assert end["loss"]["kernel"] > 0 and end["loss"]["reassembly"] >= flooded["missing_bytes"], end["loss"]
+    summary = observe.errors.decode()
+    assert f"kernel {end['loss']['kernel']:,}" in summary and "--buffer" in summary, summary
+    return f"{end['loss']['kernel']} packets lost, {whole} of {len(ordinary)} sessions beside it whole, {touched} say that they are not"
+
+
+FLOOD_BYTES = 400_000_000
+
+
+def drain(command):
+    """Reads all that comes, as fast as it goes, and forgets it."""
+    wire = command.connection.wire
+    while wire.recv(1 << 20):
+        pass
+
+
+def at_end(world):
+    for value in world.shared.values():
+        if isinstance(value, Observe) and value.process.poll() is None:
+            value.process.kill()
+            value.process.wait()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(testbed.run(TESTS, __doc__, World, at_end))

@@ -22,9 +22,9 @@ def test(function):
 class Observe:
     """A running `hopscope observe -o json`; use as a context manager."""
 
-    def __init__(self, world, *options):
+    def __init__(self, world, *options, prefix=()):
         self.events, self.errors, self.changed = [], b"", threading.Condition()
-        self.process = subprocess.Popen([world.bin, "observe", "-o", "json", *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([*prefix, world.bin, "observe", "-o", "json", *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, env={**os.environ, "HOPSCOPE_CONFIG": "/dev/null"})
         self.readers = [threading.Thread(target=reader, daemon=True) for reader in (self._read, self._read_errors)]
         for reader in self.readers:
