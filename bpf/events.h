@@ -51,8 +51,8 @@ enum hs_life_kind {
 // life.bpf.c: one TCP socket changed.
 struct hs_life_event {
     __u64 at_boot_ns;
-    __u64 sk;     // address of the kernel's object: the key from the first to the last event of a socket
-    __u64 inode;  // 0: not accepted yet
+    __u64 sk;          // address of the kernel's object: the key from the first to the last event of a socket
+    __u64 inode;       // 0: not accepted yet
     __u64 sent_bytes;  // payload that it has sent, each byte once; only where `new_state` is TCP_CLOSE
     struct hs_owner owner;
     __u32 local[4];

@@ -134,7 +134,7 @@ struct Session {
     Untrusted host;
     K8sNames k8s;
     ContainerRef container;
-    std::unique_ptr<Ends> ends;  // null: not known
+    std::unique_ptr<Ends> ends;                 // null: not known
     std::unique_ptr<UnixEndpoint> unix_socket;  // where it was seen on one; `client` and `server` are nothing then
     // Only what does not follow from the other fields. Views show evidence_of(session) (chain/evidence.h), which adds
     // the rest ("the request line names the token", "101 was answered") without a kept session having to store it.
@@ -179,8 +179,9 @@ struct PortFact {
 
 // One process that ran below a session's process. In order of their start, so that a parent stands before its children.
 struct RanProcess {
-    std::uint32_t parent = 0;  // place in the list of the one that made it, itself or through children without a program
-    Process process;           // of its last program
+    std::uint32_t parent =
+        0;            // place in the list of the one that made it, itself or through children without a program
+    Process process;  // of its last program
     std::vector<Untrusted> command;  // its arguments; secret class `command`
     std::uint32_t programs = 1;      // that it became, one after the other
     Timestamp start;
@@ -239,7 +240,7 @@ struct Chain {
     std::vector<Attempt> attempts;
     std::vector<Hop> hops;
     std::optional<StartedProcess> started;  // by the shim's own answer
-    std::vector<Evidence> candidates;  // what might have belonged, and why it was not taken
+    std::vector<Evidence> candidates;       // what might have belonged, and why it was not taken
     std::vector<Evidence> contradictions;
     std::optional<bool> complete;      // live only: every hop, both ends of each, every byte
     std::vector<MissingPart> missing;  // live only: what is not, with the reason

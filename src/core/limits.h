@@ -231,7 +231,7 @@ inline constexpr std::size_t kBookParentsMax =
     32'768;  // processes that live, whose children are told by them; 150 bytes each
 inline constexpr std::size_t kBookRanMax =
     32'768;  // processes that sessions' processes ran, over all of them, 500 bytes each; the oldest lists go first
-inline constexpr std::size_t kBookRanPerProgramMax = 1024;   // of them below one; further ones are counted
+inline constexpr std::size_t kBookRanPerProgramMax = 1024;    // of them below one; further ones are counted
 inline constexpr std::size_t kBookStepsPerProgramMax = 4096;  // starts and ends below one that are told one by one
 inline constexpr std::size_t kBookStartsMax =
     4;  // programs that one process became and that are compared with a command

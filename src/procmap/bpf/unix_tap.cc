@@ -79,8 +79,8 @@ Status UnixTap::watch(const std::string& path) {
                   .subject = path,
                   .why = path.empty() ? "the path is empty" : "no unix socket has a path of more than 108 bytes",
                   .code = "BPF-01"});
-    // As the kernel keeps it: a path with its zero byte, an abstract name without. No path ends with '/': such a one is a
-    // folder.
+    // As the kernel keeps it: a path with its zero byte, an abstract name without. No path ends with '/': such a one is
+    // a folder.
     char key[HS_TAP_PATH_BYTES] = {};
     std::memcpy(key, path.data(), path.size());
     if (path.front() == '@') key[0] = '\0';
