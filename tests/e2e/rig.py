@@ -157,7 +157,8 @@ def selftest():
 
 
 def up(args):
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for end in (signal.SIGTERM, signal.SIGHUP):  # a terminal that is closed ends it cleanly, too
+        signal.signal(end, lambda *_: sys.exit(0))
     with Rig() as rig:
         runtime = rig.containerd(stream_port=args.port, tls=args.tls, metrics=args.metrics)
         pod = runtime.pod()
