@@ -424,6 +424,28 @@ Model node_model() {
     return model;
 }
 
+Model docker_model() {
+    Model model;
+    auto session = make_session(1, Op::exec, HopKind::shim, Proto::http11, 0.5);
+    make_exec(*session);
+    session->client = session->server = {};
+    session->unix_socket = std::make_unique<UnixEndpoint>(UnixEndpoint{"/run/docker.sock", 77});
+    Chain chain;
+    chain.number = 1;
+    chain.op = Op::exec;
+    chain.sessions = {1};
+    chain.start = session->start;
+    chain.end = session->end;
+    chain.hops = {make_hop(*session, "docker")};
+    chain.complete = false;
+    chain.missing = {{HopKind::process, "no eBPF: processes are not seen when they start"}};
+    model.chains.push_back(std::move(chain));
+    model.sessions.push_back(std::move(session));
+    model.capture.first = at(0);
+    model.capture.last = at(2);
+    return model;
+}
+
 Model hostile_model() {
     Model model;
     auto session = make_session(1, Op::exec, HopKind::runtime, Proto::websocket, 0.5);

@@ -20,6 +20,8 @@ std::vector<std::string> planted_secrets();
 
 // A node with a refused WebSocket attempt, an exec, a port-forward with a refused port, and findings: no hostile text.
 chain::Model node_model();
+// An exec of Docker, seen on its unix socket by a live run: its chain says what is not there.
+chain::Model docker_model();
 // One session and one chain in which every text is hostile: ESC, \r, bidi, bytes that are no UTF-8, markup.
 chain::Model hostile_model();
 

@@ -86,6 +86,7 @@ TEST(ReportJson, is_valid_against_its_schema_and_shows_every_member_of_it) {
     for (const char* reveal : {"", "token,command", "all"}) {
         expect_valid(check, json::parse(report(test::node_model(), reveal)));
         expect_valid(check, json::parse(report(test::hostile_model(), reveal)));
+        expect_valid(check, json::parse(report(test::docker_model(), reveal)));
     }
     expect_valid(check, json::parse(report(chain::Model{})));
     // Members that only other commands or hops of later versions fill; header and the base64 forms of rare members.
@@ -155,7 +156,7 @@ TEST(Ndjson, every_line_is_valid_and_every_kind_and_member_is_shown) {
     test::SchemaCheck check(schema(SchemaName::event));
     std::set<std::string> kinds;
     for (const char* reveal : {"", "all"}) {
-        for (const chain::Model& model : {test::node_model(), test::hostile_model()}) {
+        for (const chain::Model& model : {test::node_model(), test::docker_model(), test::hostile_model()}) {
             std::uint64_t seq = 0;
             for (const std::string& line : split(events(model, reveal))) {
                 EXPECT_TRUE(line.starts_with("{\"schema\":\"hopscope.event/v1\",\"kind\":\"")) << line;

@@ -35,14 +35,17 @@ enum class TtrpcStart : std::uint8_t { no, maybe, yes };
 // Are these the first bytes of a request: its header, and the names of service and method? `maybe`: more are needed.
 inline TtrpcStart begins_ttrpc_request(Bytes bytes) {
     constexpr std::size_t kNameMax = 127;  // one byte of length; "containerd.runtime.sandbox.v1.Sandbox" has 37
+    constexpr std::size_t kNamesMin =
+        16;  // service and method; other protocols begin with a shorter length (Postgres: 8)
     const auto is_name = [](std::uint8_t b) {
         return (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') || (b >= '0' && b <= '9') || b == '.' || b == '_';
     };
     if (bytes.empty()) return TtrpcStart::maybe;
     if (bytes[0] != 0) return TtrpcStart::no;  // of the length: 4 MiB at most
-    if (bytes.size() < TtrpcHeader::kBytes) {
-        return bytes.size() > 1 && bytes[1] > 0x40 ? TtrpcStart::no : TtrpcStart::maybe;
-    }
+    if (bytes.size() > 1 && bytes[1] > 0x40) return TtrpcStart::no;
+    if (bytes.size() >= 4 && read_be32(bytes.data()) < kNamesMin) return TtrpcStart::no;
+    if (bytes.size() >= 8 && read_be32(bytes.data() + 4) % 2 == 0) return TtrpcStart::no;
+    if (bytes.size() < TtrpcHeader::kBytes) return TtrpcStart::maybe;
     const TtrpcHeader header = TtrpcHeader::read(bytes);
     if (!header.possible() || header.type != TtrpcHeader::kRequest) return TtrpcStart::no;
     Bytes payload = bytes.subspan(TtrpcHeader::kBytes);
