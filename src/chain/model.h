@@ -112,23 +112,23 @@ struct Session {
     bool over = false;               // nothing more will be added (session_ended was told)
     bool tls = false;                // read through TLS with keys
     Endpoint client, server;
-    Untrusted method, target;  // request line as on the wire; empty when cut
     std::uint16_t status = 0;  // HTTP; 0: no answer seen
+    Untrusted method, target;  // request line as on the wire; empty when cut
     Untrusted refusal;         // first line of a refused request's body
     std::optional<Token> token;
     std::vector<Untrusted> command;  // secret class `command`
     std::optional<bool> tty;
     std::optional<int> exit_code;
     enum class Outcome : std::uint8_t { none, success, failure } outcome = Outcome::none;
+    bool complete = false;
     Untrusted status_reason, status_message;
     std::vector<Stream> streams;
     std::uint32_t streams_dropped = 0;  // beyond the limit, bytes counted in `bytes`
+    std::uint32_t gaps = 0;
     std::vector<Resize> resizes;
     ByteCounts bytes;   // stdin, stdout, stderr, data
     ByteCounts framed;  // all bytes after the upgrade, frame headers included
-    std::uint32_t gaps = 0;
     std::uint64_t missing_bytes = 0;
-    bool complete = false;
     Untrusted kubectl_session, kubectl_command, user_agent;
     std::vector<Untrusted> forwarded_for;
     Untrusted host;
