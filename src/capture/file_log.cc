@@ -50,7 +50,7 @@ std::string human_bytes(std::uint64_t bytes) {
     return text.data();
 }
 
-void FileLog::note(FileNote note) {
+void FileLog::note(const FileNote& note) {
     if (run_->note) run_->note(note);
 }
 

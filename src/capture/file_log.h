@@ -65,7 +65,7 @@ public:
     [[nodiscard]] const std::vector<InterfaceInfo>& interfaces() const { return interfaces_; }
 
 private:
-    void note(FileNote note);
+    void note(const FileNote& note);
 
     RunContext* run_;
     std::uint16_t file_;

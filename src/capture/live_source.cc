@@ -218,7 +218,7 @@ InterfaceInfo LiveSource::info() const {
 
 Status LiveSource::set_filter(std::string_view text) {
     State& s = *state_;
-    if (const Status changed = s.set_filter(text); !changed) return changed;
+    if (Status changed = s.set_filter(text); !changed) return changed;
     s.options.filter = text;
     return Done{};
 }

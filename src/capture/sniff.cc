@@ -10,7 +10,7 @@
 namespace hopscope::capture {
 namespace {
 
-using std::string_view_literals::operator""sv;
+using namespace std::string_view_literals;
 
 constexpr std::string_view kMakeOne = "capture with: tcpdump -i lo -w FILE";
 constexpr std::string_view kUnpack = "unpack it first; hopscope reads gzip and zstd as they are";

@@ -195,6 +195,7 @@ void join_chains(Model& model, CriBook& cri, const TlsBook& tls, bool of_single_
     for (const SealedJoin& join : sealed.joins) has_sealed[board.group(join.node)] = true;
     for (const std::vector<std::size_t>& group : groups) {
         std::vector<const Session*> members;
+        members.reserve(group.size());
         for (const std::size_t node : group) members.push_back(&board.session(node));
         if (members.empty() ||
             !(is_worth_a_chain(members, cri, of_single_sessions) || has_sealed[board.group(group.front())]))

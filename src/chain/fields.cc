@@ -287,6 +287,7 @@ const Field* find_field(std::string_view name) {
 
 std::string_view closest_field(std::string_view name) {
     std::vector<std::string_view> names;
+    names.reserve(std::size(kFields));
     for (const Field& field : kFields) names.push_back(field.name);
     for (const Field& field : kFields) {
         std::string_view rest = field.aliases;

@@ -29,7 +29,8 @@ public:
         return *this;
     }
     ~Untrusted() {
-        if (shared_ && shared_->users.fetch_sub(1, std::memory_order_acq_rel) == 1) delete shared_;
+        if (shared_ && shared_->users.fetch_sub(1, std::memory_order_acq_rel) == 1)
+            delete shared_;  // NOLINT(clang-analyzer-cplusplus.NewDelete): the analyzer does not follow the count
     }
 
     [[nodiscard]] bool empty() const { return shared_ == nullptr; }

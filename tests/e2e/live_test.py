@@ -337,6 +337,21 @@ def late_join(world):
 
 
 @test
+def a_shell_that_became_its_client(world):
+    """a process that was a shell when hopscope looked, and runs another program since, is called what it is"""
+    runtime, pod = world.runtime()
+    client = f"import sys; sys.path.insert(0, {testbed.HERE!r}); import streaming\nwith streaming.Command(sys.argv[1]) as c: print(c.ports()[0]); c.finish()"
+    with subprocess.Popen(["sh", "-c", 'read url; exec "$0" -c "$1" "$url"', sys.executable, client], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as shell:
+        with Observe(world) as observe:
+            observe.wait("capture.start")
+            port, _ = shell.communicate(runtime.client.exec(pod.container, ["true"]) + "\n", timeout=20)
+            chain = observe.chain(observe.session(int(port)))
+    process = next(hop for hop in chain["hops"] if hop["hop"] == "runtime")["from"]["process"]
+    assert process["pid"] == shell.pid and process["comm"] == os.path.basename(os.path.realpath(sys.executable))[:15], process
+    assert process["exe"] == os.path.realpath(sys.executable), process
+
+
+@test
 def restart_in_the_middle(world):
     """containerd is killed and started again while hopscope looks: the new one's sockets and port are followed"""
     observe = observed(world)
