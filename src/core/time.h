@@ -17,7 +17,6 @@ struct Duration {
 // Nanoseconds since 1970-01-01T00:00:00Z. Range: years 1678 to 2262.
 struct Timestamp {
     std::int64_t ns = 0;
-    // NOLINTNEXTLINE(modernize-use-nullptr): the check takes the 0 that it is compared with for a pointer
     auto operator<=>(const Timestamp&) const = default;
 };
 
