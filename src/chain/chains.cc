@@ -37,14 +37,7 @@ Hop hop_of(const Session& session) {
 }
 
 Hop hop_of(const CriCall& call) {
-    Hop hop;
-    hop.kind = HopKind::cri;
-    hop.client = call.connection.client;
-    hop.server = call.connection.server;
-    hop.unix_socket = call.connection.unix_socket;
-    if (call.connection.client_pid != 0) hop.from = Process{.pid = call.connection.client_pid, .comm = {}, .exe = {}};
-    if (call.connection.server_pid != 0) hop.to = Process{.pid = call.connection.server_pid, .comm = {}, .exe = {}};
-    hop.proto = "grpc";
+    Hop hop = hop_over(call.connection, HopKind::cri, "grpc");
     hop.start = call.request_seen ? call.asked : call.answered;
     if (call.request_seen) hop.took = call.answered - call.asked;
     hop.bytes = {call.request_bytes, call.answer_bytes};

@@ -21,6 +21,18 @@ std::string runtime_of(std::string_view name) { return display(name.substr(0, 64
 
 }  // namespace
 
+Hop hop_over(const CriConnection& connection, HopKind kind, const char* proto) {
+    Hop hop;
+    hop.kind = kind;
+    hop.unix_socket = connection.unix_socket;
+    hop.client = connection.client;
+    hop.server = connection.server;
+    if (connection.client_pid != 0) hop.from = Process{.pid = connection.client_pid, .comm = {}, .exe = {}};
+    if (connection.server_pid != 0) hop.to = Process{.pid = connection.server_pid, .comm = {}, .exe = {}};
+    hop.proto = proto;
+    return hop;
+}
+
 const CriCall* CriBook::on(const CriMessage& message, const Place& place, const CriConnection& connection) {
     now_ = place.at;
     if (!message.runtime_name.empty()) runtime_name_ = runtime_of(message.runtime_name);

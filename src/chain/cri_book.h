@@ -19,12 +19,15 @@
 
 namespace hopscope::chain {
 
-// Who talks on the connection that carries CRI calls: a unix socket, or its bytes as synthetic TCP.
+// Who talks on the connection that carries calls to a runtime or a shim: a unix socket, or its bytes as synthetic TCP.
 struct CriConnection {
     Endpoint client, server;
     std::optional<UnixEndpoint> unix_socket;
     std::uint32_t client_pid = 0, server_pid = 0;  // 0: unknown
 };
+
+// A hop over this connection: its place and who is at its ends, by pid only.
+Hop hop_over(const CriConnection& connection, HopKind kind, const char* proto);
 
 // One Exec, Attach or PortForward that was answered with a URL.
 struct CriCall {

@@ -38,17 +38,7 @@ StartedProcess started_of(const ShimTask& task, bool attached) {
             .exit_code = task.exit_code};
 }
 
-Hop hop_of(const ShimTask& task) {
-    Hop hop;
-    hop.kind = HopKind::shim;
-    hop.unix_socket = task.connection.unix_socket;
-    hop.client = task.connection.client;
-    hop.server = task.connection.server;
-    if (task.connection.client_pid != 0) hop.from = Process{.pid = task.connection.client_pid, .comm = {}, .exe = {}};
-    if (task.connection.server_pid != 0) hop.to = Process{.pid = task.connection.server_pid, .comm = {}, .exe = {}};
-    hop.proto = "ttrpc";
-    return hop;
-}
+Hop hop_of(const ShimTask& task) { return hop_over(task.connection, HopKind::shim, "ttrpc"); }
 
 void compare_exit(Chain& chain, Hop& hop, const Session& session, const ShimTask& task) {
     if (!task.exit_code) return;
