@@ -6,7 +6,7 @@
 
 Needs root and build/runtimes (./dev test unpacks it). Everything is taken down at the end: processes by pid, mounts,
 control groups, files. Exit status 77: it cannot run here. Python 3.11, standard library."""
-import argparse, os, shutil, signal, sys, tempfile, time
+import argparse, glob, os, shutil, signal, sys, tempfile, time
 
 import daemons, image, streaming
 from daemons import Containerd, Dockerd, Httpd, Impostor
@@ -51,7 +51,11 @@ class Rig:
                     os.rmdir(folder)
                 except OSError:  # not there, or not empty yet
                     pass
-        return not any(map(os.path.exists, self.made_run))
+        return not any(map(os.path.exists, self.made_run)) or self._is_not_alone()
+
+    def _is_not_alone(self):
+        """Whether another rig is up: its shims have their sockets in the same folder."""
+        return any(path != self.folder for path in glob.glob("/tmp/hs-rig.*"))
 
     def __enter__(self):
         return self
