@@ -144,7 +144,7 @@ private:
         node.kind = GraphNode::Kind::remote;
         node.id = "r" + to_string(address);
         node.label = to_string(address);
-        const std::string id = node.id;
+        std::string id = node.id;
         nodes_.emplace(id, std::move(node));
         return id;
     }

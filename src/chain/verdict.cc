@@ -65,6 +65,7 @@ std::vector<Owner> owners_of(const Listener& listener, const NodeIndex& index) {
         return listener.owner && each.process.pid == listener.owner->id.pid;
     });
     std::vector<Owner> owners;
+    owners.reserve(sorted.size());
     for (const SocketOwner& each : sorted) owners.push_back(index.owner(each));
     return owners;
 }

@@ -125,7 +125,7 @@ const ConfigValue* moved_exec_root(const Listener& listener, const NodeIndex& in
 
 // The path as the rules have it.
 std::string usual_path(std::string_view path, const ConfigValue* exec_root) {
-    const std::string normal = normal_path(path);
+    std::string normal = normal_path(path);
     if (!exec_root) return normal;
     std::string root = normal_path(plain(*exec_root));
     while (root.ends_with('/')) root.pop_back();

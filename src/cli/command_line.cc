@@ -115,6 +115,7 @@ Status take(Invocation& invocation, const po::variables_map& map, const std::vec
 Unexpected<Error> unknown_option(std::string_view given, const CommandSpec* command,
                                  const std::vector<OptionSpec>& options) {
     std::vector<std::string_view> names;
+    names.reserve(options.size());
     for (const OptionSpec& option : options) names.push_back(option.name);
     std::string_view bare = given;
     bare.remove_prefix(std::min(bare.find_first_not_of('-'), bare.size()));

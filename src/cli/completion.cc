@@ -74,6 +74,7 @@ std::vector<std::string> listening_ports() {
         }
     }
     std::vector<std::string> words;
+    words.reserve(ports.size());
     for (const std::uint16_t port : ports) words.push_back(std::to_string(port));
     return words;
 }
@@ -122,7 +123,7 @@ int run_complete(const Invocation& invocation) {
                 // "token,co": complete the last word, keep the others
                 const std::size_t comma = current.rfind(',');
                 const std::string kept = comma == std::string::npos ? "" : current.substr(0, comma + 1);
-                for (std::string& value : values) value = kept + value;
+                for (std::string& value : values) value.insert(0, kept);
             }
             if (values.empty()) {
                 std::puts(":files");
