@@ -4,6 +4,8 @@ The zlib dictionary is read from the sources of hopscope when the module is used
 clients and the decoder that they test share it, but not one line of code."""
 import functools, os, re, struct, zlib
 
+from wire import Wire
+
 SYN_STREAM, SYN_REPLY, RST_STREAM, PING, GOAWAY = 1, 2, 3, 6, 7
 FIN = 1
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src/decode/stream/spdy_dictionary.cc")
@@ -26,13 +28,13 @@ class Stream:
         self.replied = self.finished = self.reset = False
 
 
-class Connection:
+class Connection(Wire):
     """Frames over a connected socket. `unread` are bytes that came behind the 101 answer. pump() reads until a condition
     holds or the connection ends; it answers the server's pings."""
 
     def __init__(self, wire, unread=b""):
-        self.wire, self.unread = wire, unread
-        self.streams, self.next_id, self.over = {}, 1, False
+        super().__init__(wire, unread)
+        self.streams, self.next_id = {}, 1
         self.deflate = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS, zdict=dictionary())
         self.inflate = zlib.decompressobj(zdict=dictionary())
 
@@ -95,22 +97,3 @@ class Connection:
                 self.pong = body
         elif kind == GOAWAY:
             self.over = True
-
-    def pump(self, done):
-        """Reads frames until done() holds (True) or the connection is over (what done() says then)."""
-        while not done():
-            frame = self._frame()
-            if frame:
-                self._take(*frame)
-            elif self.over:
-                break
-            else:
-                try:
-                    piece = self.wire.recv(65536)
-                except ConnectionResetError:
-                    piece = b""
-                if piece:
-                    self.unread += piece
-                else:
-                    self.over = True
-        return done()

@@ -1,15 +1,17 @@
 """WebSocket (RFC 6455) with the channels of Kubernetes, the client's side. Python 3.11, standard library."""
 import os, struct
 
+from wire import Wire
+
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
 
-class Connection:
+class Connection(Wire):
     """Messages of channels over a connected socket: data[channel] grows as pump() reads."""
 
     def __init__(self, wire, unread=b""):
-        self.wire, self.unread = wire, unread
-        self.data, self.over, self.pongs, self._message = {}, False, 0, b""
+        super().__init__(wire, unread)
+        self.data, self.pongs, self._message = {}, 0, b""
 
     def _send(self, opcode, payload):
         size = len(payload)
@@ -66,22 +68,3 @@ class Connection:
                     channel = self._message[0]
                     self.data[channel] = self.data.get(channel, b"") + self._message[1:]
                 self._message = b""
-
-    def pump(self, done):
-        """Reads messages until done() holds (True) or the connection is over (what done() says then)."""
-        while not done():
-            frame = self._frame()
-            if frame:
-                self._take(*frame)
-            elif self.over:
-                break
-            else:
-                try:
-                    piece = self.wire.recv(65536)
-                except ConnectionResetError:
-                    piece = b""
-                if piece:
-                    self.unread += piece
-                else:
-                    self.over = True
-        return done()
