@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "chain_of.h"
 #include "core/limits.h"
 
 namespace hopscope::chain {
@@ -83,15 +84,7 @@ public:
         life.server_sent_bytes = bytes->out;
         book.on(life);
     }
-    Chain chain_of(const Session& session) {
-        Chain chain;
-        chain.op = session.op;
-        chain.sessions = {session.number};
-        chain.start = session.start;
-        chain.end = session.end;
-        book.complete(chain, sessions);
-        return chain;
-    }
+    Chain chain_of(const Session& session) { return test::chain_of(book, session, sessions); }
 
     ForwardBook book;
     std::vector<std::unique_ptr<Session>> sessions;

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "chain_of.h"
+
 namespace hopscope::chain {
 namespace {
 
@@ -42,13 +44,7 @@ struct Node {
         fresh->over = true;
         return *all.emplace_back(std::move(fresh));
     }
-    Chain chain_of(const Session& session) {
-        Chain chain;
-        chain.op = session.op;
-        chain.sessions = {session.number};
-        book.complete(chain, all);
-        return chain;
-    }
+    Chain chain_of(const Session& session) { return test::chain_of(book, session, all); }
     SeenBook book;
     std::vector<hopscope::Process> processes;
     std::vector<std::unique_ptr<Session>> all;

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "chain_of.h"
 #include "core/limits.h"
 
 namespace hopscope::chain {
@@ -76,13 +77,7 @@ public:
         fresh->exit_code = code;
         return *sessions.emplace_back(std::move(fresh));
     }
-    Chain chain_of(const Session& session) {
-        Chain chain;
-        chain.op = session.op;
-        chain.sessions = {session.number};
-        book.complete(chain, sessions);
-        return chain;
-    }
+    Chain chain_of(const Session& session) { return test::chain_of(book, session, sessions); }
 
     ProcessBook book;
     std::vector<std::unique_ptr<Session>> sessions;
