@@ -69,7 +69,7 @@ void plan_kubelet(Plan& plan, const hopscope::Process& process, const ComponentC
     if (!version && !option && !(runtime && !runtime->is_default)) {
         const ConfigValue* endpoint = config ? config->find("containerRuntimeEndpoint") : nullptr;
         const std::string path = endpoint ? normal_path(plain(*endpoint)) : "";
-        if (!path.empty() && path.find("dockershim") == std::string::npos)
+        if (endpoint && !path.empty() && path.find("dockershim") == std::string::npos)
             return none(cite(*endpoint) + ": the runtime is a program of its own");
         plan.state = Plan::State::possible;  // version unknown
         return;
