@@ -44,7 +44,7 @@ def compare(bench, tools, spread, verdict):
     for command, goal in ((["ss", "-tlnp"], 0.75), (["lsof", "-nP", "-i"], 0.25)):
         pair(f"full map / `{' '.join(command)}`", [ours, "1"], command, goal)
         pair(f"only reading all links of /proc/*/fd / `{' '.join(command)}`", [tools / "fd_walk"], command, None)
-    iterator(bench, ours, spread, verdict)
+    iterator(bench, tools, spread, verdict)
     ratios, full, later = [], [], []
     for _ in range(bench.options.pairs):
         times = told_by(ours, "6")["cpu_ms"]
@@ -57,18 +57,18 @@ def compare(bench, tools, spread, verdict):
     bench.say()
 
 
-def iterator(bench, ours, spread, verdict):
+def iterator(bench, tools, spread, verdict):
     """One pass of the eBPF iterator after loading, against a whole `ss -tlnp` and against our map without eBPF."""
     ratios = {"`ss -tlnp`": [], "full map": []}
     passes, others = [], {"`ss -tlnp`": [], "full map": []}
     for _ in range(bench.options.pairs):
         try:
-            passes.append(statistics.median(told_by(ours, "--iterator", "5")["cpu_ms"]))
+            passes.append(statistics.median(told_by(tools / "socket_scan", "5")["cpu_ms"]))
         except subprocess.CalledProcessError as error:
             bench.row("one pass of the iterator (eBPF)", f"not here: {error.stderr.strip()}", "–", "–", "≤ 0.15", "–")
             return
         others["`ss -tlnp`"].append(bench.cpu("ss", "-tlnp") * 1000)
-        others["full map"].append(told_by(ours, "1")["cpu_ms"][0])
+        others["full map"].append(told_by(tools / "socket_map", "1")["cpu_ms"][0])
         for name, times in others.items():
             ratios[name].append(passes[-1] / times[-1])
     for name, goal in (("`ss -tlnp`", 0.15), ("full map", None)):

@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -30,43 +31,16 @@ std::uint64_t socket_inode(std::string_view target) {
 }
 
 // One descriptor: a socket is appended. errno of the link; 0: it was read.
-int take_descriptor(int directory, const char* name, std::vector<HeldSocket>& out) {
+int take_descriptor(int directory, const char* name, std::uint32_t fd, std::vector<HeldSocket>& out) {
     std::array<char, 32> target;  // a longer one is no socket
     const ssize_t size = ::readlinkat(directory, name, target.data(), target.size());
     if (size < 0) return errno;
     const std::uint64_t inode = socket_inode({target.data(), static_cast<std::size_t>(size)});
-    if (inode == 0) return 0;
-    std::uint32_t fd = 0;
-    std::from_chars(name, name + std::strlen(name), fd);
-    out.push_back({inode, fd});
+    if (inode != 0) out.push_back({inode, fd});
     return 0;
 }
 
 bool is_refused(int error) { return error == EACCES || error == EPERM; }
-
-Walk take_descriptors(int directory, std::uint64_t count, std::vector<HeldSocket>& out) {
-    std::size_t looked_at = 0;
-    // getdents64 itself: readdir(3) would allocate 32 KiB for each process.
-    alignas(dirent64) std::array<char, 32 * 1024> entries;
-    while (looked_at < limits::kDescriptorsPerProcessMax) {
-        const long got = ::syscall(SYS_getdents64, directory, entries.data(), entries.size());
-        if (got < 0) return is_refused(errno) ? Walk::denied : Walk::gone;
-        if (got == 0) break;
-        for (long at = 0; at < got;) {
-            const char* entry = entries.data() + at;
-            std::uint16_t length;
-            std::memcpy(&length, entry + offsetof(dirent64, d_reclen), sizeof length);
-            at += length;
-            const char* name = entry + offsetof(dirent64, d_name);
-            if (name[0] < '0' || name[0] > '9') continue;
-            ++looked_at;
-            if (is_refused(take_descriptor(directory, name, out))) return Walk::denied;
-        }
-        // All that were counted: the call that would say so again is spared. One opened meanwhile changes the count.
-        if (count != 0 && looked_at == count) break;
-    }
-    return Walk::whole;
-}
 
 DescriptorDirectory told(const struct stat& status) {
     return {.inode = status.st_ino,
@@ -77,7 +51,7 @@ DescriptorDirectory told(const struct stat& status) {
 
 }  // namespace
 
-Walk walk_descriptors(int proc, std::uint32_t pid, std::vector<HeldSocket>& out, DescriptorDirectory& directory) {
+Walk DescriptorWalk::of(int proc, std::uint32_t pid, std::vector<HeldSocket>& out, DescriptorDirectory& directory) {
     out.clear();
     const int opened = ::openat(proc, ProcPath(pid, "fd").text(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (opened < 0) {
@@ -87,9 +61,54 @@ Walk walk_descriptors(int proc, std::uint32_t pid, std::vector<HeldSocket>& out,
     }
     struct stat status {};
     directory = ::fstat(opened, &status) == 0 ? told(status) : DescriptorDirectory();
-    const Walk walk = take_descriptors(opened, directory.open, out);
+    const std::uint64_t count = is_real_proc_ ? directory.open : 0;
+    Walk walk = Walk::none;
+    if (count != 0 && count == numbers_.size()) walk = read_at_known_numbers(opened, out);
+    if (walk == Walk::none) walk = list(opened, count, out);
     ::close(opened);
     return walk;
+}
+
+// Walk::none: it has others, nothing was taken.
+Walk DescriptorWalk::read_at_known_numbers(int directory, std::vector<HeldSocket>& out) {
+    out.reserve(numbers_.size());
+    for (const std::uint32_t number : numbers_) {
+        std::array<char, 12> name;
+        *std::to_chars(name.data(), name.data() + name.size() - 1, number).ptr = '\0';
+        const int error = take_descriptor(directory, name.data(), number, out);
+        if (error == 0) continue;
+        out.clear();
+        return is_refused(error) ? Walk::denied : Walk::none;
+    }
+    return Walk::whole;  // as many as it has, and all of them open
+}
+
+Walk DescriptorWalk::list(int directory, std::uint64_t count, std::vector<HeldSocket>& out) {
+    numbers_.clear();
+    // getdents64 itself: readdir(3) would allocate 32 KiB for each process.
+    alignas(dirent64) std::array<char, 32 * 1024> entries;
+    while (numbers_.size() < limits::kDescriptorsPerProcessMax) {
+        const long got = ::syscall(SYS_getdents64, directory, entries.data(), entries.size());
+        if (got < 0) return is_refused(errno) ? Walk::denied : Walk::gone;
+        if (got == 0) break;
+        for (long at = 0; at < got;) {
+            const char* entry = entries.data() + at;
+            std::uint16_t length;
+            std::memcpy(&length, entry + offsetof(dirent64, d_reclen), sizeof length);
+            at += length;
+            const char* name = entry + offsetof(dirent64, d_name);
+            if (name[0] < '0' || name[0] > '9') continue;
+            std::uint32_t number = 0;
+            std::from_chars(name, name + std::strlen(name), number);
+            numbers_.push_back(number);
+            if (is_refused(take_descriptor(directory, name, number, out))) return Walk::denied;
+        }
+        // All that were counted: the call that would say so again is spared. One opened meanwhile changes the count.
+        if (count != 0 && numbers_.size() == count) break;
+    }
+    const auto before = [](const HeldSocket& a, const HeldSocket& b) { return a.fd < b.fd; };
+    if (!std::is_sorted(out.begin(), out.end(), before)) std::sort(out.begin(), out.end(), before);  // no real /proc
+    return Walk::whole;
 }
 
 DescriptorDirectory look_at_descriptors(int proc, std::uint32_t pid) {

@@ -25,9 +25,24 @@ struct DescriptorDirectory {
     bool operator==(const DescriptorDirectory&) const = default;
 };
 
-// Replaces `out`. `proc` is a descriptor of the /proc directory. denied: EACCES or EPERM, at the directory or its
-// links. `directory`: as look_at_descriptors() told before the first was looked at.
-Walk walk_descriptors(int proc, std::uint32_t pid, std::vector<HeldSocket>& out, DescriptorDirectory& directory);
+class DescriptorWalk {
+public:
+    // `is_real_proc`: else the size of a directory is no number of descriptors.
+    explicit DescriptorWalk(bool is_real_proc) : is_real_proc_(is_real_proc) {}
+
+    // Replaces `out`, in order of their numbers. `proc` is a descriptor of the /proc directory. denied: EACCES or
+    // EPERM, at the directory or its links. `directory`: as look_at_descriptors() told before the first was looked at.
+    Walk of(int proc, std::uint32_t pid, std::vector<HeldSocket>& out, DescriptorDirectory& directory);
+
+private:
+    Walk read_at_known_numbers(int directory, std::vector<HeldSocket>& out);
+    Walk list(int directory, std::uint64_t count, std::vector<HeldSocket>& out);
+
+    bool is_real_proc_;
+    // All open descriptors of the process before: its sibling often has the same, and need not be listed where the
+    // kernel tells how many it has.
+    std::vector<std::uint32_t> numbers_;
+};
 
 // All zero: it is gone.
 DescriptorDirectory look_at_descriptors(int proc, std::uint32_t pid);

@@ -41,7 +41,10 @@ std::vector<std::uint32_t> pids_in(const std::vector<std::string>& names) {
 
 }  // namespace
 
-ProcessBook::ProcessBook(const HostRoot& root) : root_(&root), programs_(root) {}
+ProcessBook::ProcessBook(const HostRoot& root) : root_(&root), programs_(root), descriptors_(root.is_live()) {
+    const auto randomize = root.read("/proc/sys/kernel/randomize_va_space", 16);
+    forks_are_known_ = root.is_live() && randomize && !randomize->starts_with('0');
+}
 
 ProcessBook::~ProcessBook() {
     if (proc_ >= 0) ::close(proc_);
@@ -85,18 +88,13 @@ bool ProcessBook::is_settled(const KnownProcess& known) const {
     return facts.process.net_namespace != 0 && known.walked_round != round_;  // the same sockets as before
 }
 
-bool ProcessBook::has_unsettled_namespaces() const {
-    return !std::all_of(processes_.begin(), processes_.end(),
-                        [this](const KnownProcess& known) { return is_settled(known); });
-}
-
-void ProcessBook::settle_namespaces(std::uint64_t own, const std::vector<std::uint64_t>& own_inodes) {
+void ProcessBook::settle_namespaces(std::uint64_t own, const SocketIndex& sockets, std::size_t own_sockets) {
     for (KnownProcess& known : processes_) {
         ProcessFacts& facts = known.facts;
         if (is_settled(known)) continue;
         const bool all_ours =
             !known.held.empty() && std::all_of(known.held.begin(), known.held.end(), [&](const HeldSocket& socket) {
-                return std::binary_search(own_inodes.begin(), own_inodes.end(), socket.inode);
+                return sockets.any(socket.inode, [&](std::size_t position) { return position < own_sockets; });
             });
         if (all_ours)
             facts.process.net_namespace = own;
@@ -108,24 +106,25 @@ void ProcessBook::settle_namespaces(std::uint64_t own, const std::vector<std::ui
 void ProcessBook::take_home(ProcessFacts& facts) {
     Process& process = facts.process;
     // The first process takes in the orphans of everybody.
-    const bool has_siblings = process.parent_pid > 1 && facts.session != 0 && !process.exe.empty() && root_->is_live();
-    if (!has_siblings) return read_container(proc_, facts);
-    const auto [place, is_first] =
-        homes_.try_emplace({process.parent_pid, facts.session, process.exe.raw()});  // raw-ok: compared only
-    Home& home = place->second;
-    if (is_first) {
-        read_container(proc_, facts);
-        if (process.cgroup.empty()) {
-            homes_.erase(place);  // it has ended: the next one is asked
+    const bool is_known_fork =
+        forks_are_known_ && process.parent_pid > 1 && facts.session != 0 && facts.places != MemoryPlaces();
+    if (is_known_fork) {
+        const auto found = homes_.find({process.parent_pid, facts.session, facts.places, process.comm});
+        if (found != homes_.end()) {
+            const Home& home = found->second;
+            process.exe = home.exe;
+            process.cgroup = home.cgroup;
+            process.container_id = home.container_id;
+            process.pod_uid = home.pod_uid;
+            facts.is_monitor = home.is_monitor;
             return;
         }
-        home = {process.cgroup, process.container_id, process.pod_uid, facts.is_monitor};
-        return;
     }
-    process.cgroup = home.cgroup;
-    process.container_id = home.container_id;
-    process.pod_uid = home.pod_uid;
-    facts.is_monitor = home.is_monitor;
+    read_executable(proc_, facts);
+    read_container(proc_, facts);
+    if (is_known_fork && !process.exe.empty() && !process.cgroup.empty())  // else it has ended: the next one is asked
+        homes_.insert({{process.parent_pid, facts.session, facts.places, process.comm},
+                       {process.exe, process.cgroup, process.container_id, process.pod_uid, facts.is_monitor}});
 }
 
 bool ProcessBook::read_facts(std::uint32_t pid, std::uint32_t owner, ProcessFacts& out) {
@@ -188,7 +187,7 @@ void ProcessBook::walk(bool everything) {
         const bool changed = process.walk == Walk::none || process.descriptors_open != process.descriptors.open;
         if (!everything && !changed) continue;
         const std::uint32_t pid = process.facts.process.id.pid;
-        process.walk = walk_descriptors(proc_, pid, process.held, process.descriptors);
+        process.walk = descriptors_.of(proc_, pid, process.held, process.descriptors);
         process.descriptors_open = process.descriptors.open;
         process.walked_round = round_;
     }

@@ -16,6 +16,7 @@
 #include "procmap/table/descriptors.h"
 #include "procmap/table/process_facts.h"
 #include "procmap/table/programs.h"
+#include "procmap/table/socket_index.h"
 
 namespace hopscope::procmap {
 
@@ -40,12 +41,11 @@ public:
     Status refresh(bool everything);
     // Descriptors of the processes whose number of descriptors changed. `everything`: of all not walked in this look.
     void walk(bool everything);
-    // Network namespaces that are not known yet. A process whose sockets are all among `own_inodes` (sorted; those of
-    // our own namespace `own`) is taken to be in ours: the link of its namespace costs as much as the rest of its /proc
-    // files by half. Wrong of one that went elsewhere and holds no socket there. Processes of containers and of the
-    // node's parts are always asked.
-    void settle_namespaces(std::uint64_t own, const std::vector<std::uint64_t>& own_inodes);
-    [[nodiscard]] bool has_unsettled_namespaces() const;  // else settle_namespaces() does nothing
+    // Network namespaces that are not known yet. A process whose sockets are all among the first `own_sockets` of
+    // `sockets`, which are those of our own namespace `own`, is taken to be in it: the link of its namespace costs as
+    // much as the rest of its /proc files by half. Wrong of one that went elsewhere and holds no socket there.
+    // Processes of containers and of the node's parts are always asked.
+    void settle_namespaces(std::uint64_t own, const SocketIndex& sockets, std::size_t own_sockets);
     // Asks the number of descriptors of processes without sockets too: somewhere a socket was opened.
     void recount();
 
@@ -54,14 +54,15 @@ public:
     [[nodiscard]] bool is_cut() const { return cut_; }  // there were more than limits::kProcessesMax
 
 private:
-    // What siblings share: whoever moves a process to another container begins a session for it.
+    // What forks of one program share: whoever moves a process to another container begins a session for it.
     struct Family {
         std::uint32_t parent = 0, session = 0;
-        std::string exe;
+        MemoryPlaces places;
+        Untrusted comm;
         auto operator<=>(const Family&) const = default;
     };
     struct Home {
-        Untrusted cgroup, container_id, pod_uid;
+        Untrusted exe, cgroup, container_id, pod_uid;
         bool is_monitor = false;
     };
 
@@ -74,7 +75,9 @@ private:
 
     const HostRoot* root_;
     Programs programs_;
+    DescriptorWalk descriptors_;
     int proc_ = -1;
+    bool forks_are_known_ = false;  // by their places in memory
     bool cut_ = false;
     std::uint64_t round_ = 0;
     std::uint64_t young_since_ticks_ = 0;

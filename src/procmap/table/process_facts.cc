@@ -18,8 +18,8 @@ namespace hopscope::procmap {
 namespace {
 
 constexpr std::uint64_t kKernelThreadFlag = 0x00200000;  // PF_KTHREAD, include/linux/sched.h
-constexpr std::size_t kStatFieldStart = 22, kStatFieldFlags = 9, kStatFieldSession = 6,
-                      kStatFieldParent = 4;  // proc(5)
+constexpr std::size_t kStatFieldParent = 4, kStatFieldSession = 6, kStatFieldFlags = 9, kStatFieldStart = 22,
+                      kStatFieldCode = 26, kStatFieldCodeEnd = 27, kStatFieldStack = 28;  // proc(5)
 
 // Up to out.size() bytes; -1 and errno. O_NONBLOCK: in a foreign tree the name may be a FIFO.
 template <std::size_t N>
@@ -37,6 +37,12 @@ ssize_t read_small(int proc, std::uint32_t pid, std::string_view file, std::arra
     }
     ::close(fd);
     return static_cast<ssize_t>(used);
+}
+
+// Others may be no numbers, or negative.
+constexpr bool is_wanted(std::size_t field) {
+    return field == kStatFieldParent || field == kStatFieldSession || field == kStatFieldFlags ||
+           field == kStatFieldStart || field >= kStatFieldCode;
 }
 
 bool is_denied(int error) { return error == EACCES || error == EPERM; }
@@ -74,26 +80,26 @@ bool parse_stat(std::string_view line, ProcessFacts& out) {
     std::uint32_t pid = 0;
     std::from_chars(line.data(), line.data() + open, pid);
     if (pid == 0) return false;
-    std::uint64_t start = 0, flags = 0, session = 0, parent = 0;
+    std::array<std::uint64_t, kStatFieldStack + 1> fields{};
     std::size_t at = close + 1;
-    for (std::size_t field = 3; field <= kStatFieldStart; ++field) {
+    std::size_t field = 3;
+    for (; field < fields.size(); ++field) {
         at = line.find_first_not_of(' ', at);
-        if (at == std::string_view::npos) return false;
+        if (at == std::string_view::npos) break;
         const std::size_t end = std::min(line.find(' ', at), line.size());
-        std::uint64_t* wanted = field == kStatFieldParent    ? &parent
-                                : field == kStatFieldSession ? &session
-                                : field == kStatFieldFlags   ? &flags
-                                : field == kStatFieldStart   ? &start
-                                                             : nullptr;
-        if (wanted != nullptr && std::from_chars(line.data() + at, line.data() + end, *wanted).ec != std::errc{})
+        if (is_wanted(field) && std::from_chars(line.data() + at, line.data() + end, fields[field]).ec != std::errc{})
             return false;
         at = end;
     }
-    out.process.id = {pid, start};
-    out.process.parent_pid = static_cast<std::uint32_t>(parent);
-    out.session = static_cast<std::uint32_t>(session);
+    if (field <= kStatFieldStart) return false;
+    out.process.id = {pid, fields[kStatFieldStart]};
+    out.process.parent_pid = static_cast<std::uint32_t>(fields[kStatFieldParent]);
+    out.session = static_cast<std::uint32_t>(fields[kStatFieldSession]);
     out.process.comm = Untrusted(line.substr(open + 1, close - open - 1));
-    out.is_kernel_thread = (flags & kKernelThreadFlag) != 0;
+    out.is_kernel_thread = (fields[kStatFieldFlags] & kKernelThreadFlag) != 0;
+    // Who may not see them is told 1, 1 and 0.
+    if (fields[kStatFieldStack] != 0)
+        out.places = {fields[kStatFieldCode], fields[kStatFieldCodeEnd], fields[kStatFieldStack]};
     return true;
 }
 
@@ -122,13 +128,14 @@ bool read_process(int proc, std::uint32_t pid, std::optional<std::uint32_t> owne
         got = read_small(proc, pid, "status", small);
         if (got > 0) process.uid = effective_user({small.data(), static_cast<std::size_t>(got)});
     }
-    if (out.is_kernel_thread) return true;  // no executable, no arguments, no descriptors
-
-    std::array<char, PATH_MAX> link;
-    got = ::readlinkat(proc, ProcPath(pid, "exe").text(), link.data(), link.size());
-    if (got > 0) process.exe = Untrusted({link.data(), static_cast<std::size_t>(got)});
-    out.exe_denied = got < 0 && is_denied(errno);
     return true;
+}
+
+void read_executable(int proc, ProcessFacts& facts) {
+    std::array<char, PATH_MAX> link;
+    const ssize_t got = ::readlinkat(proc, ProcPath(facts.process.id.pid, "exe").text(), link.data(), link.size());
+    if (got > 0) facts.process.exe = Untrusted({link.data(), static_cast<std::size_t>(got)});
+    facts.exe_denied = got < 0 && is_denied(errno);
 }
 
 void read_container(int proc, ProcessFacts& facts) {

@@ -1,6 +1,7 @@
-// What /proc/PID tells of one process: stat, owner, executable; its control group, arguments and namespaces apart.
+// What /proc/PID tells of one process: stat and owner; its executable, control group, arguments and namespaces apart.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -9,9 +10,17 @@
 
 namespace hopscope::procmap {
 
+// Where a program lies in memory. The kernel picks the places at random for each program that is run and a fork keeps
+// them: siblings with equal ones run the same program, which none of them started itself. All zero: not ours to see.
+struct MemoryPlaces {
+    std::uint64_t code_start = 0, code_end = 0, stack_start = 0;
+    auto operator<=>(const MemoryPlaces&) const = default;
+};
+
 struct ProcessFacts {
-    Process process;            // without container, arguments, role and namespaces
+    Process process;            // without executable, container, arguments, role and namespaces
     std::uint32_t session = 0;  // of its terminal: the pid of the process that began it
+    MemoryPlaces places;
     bool is_kernel_thread = false;
     bool is_monitor = false;                                 // its cgroup is that of conmon
     bool exe_denied = false;                                 // the executable may not be looked at
@@ -22,6 +31,8 @@ struct ProcessFacts {
 // is the effective user of the process at a tenth of the price of its status file; nullopt (a fake tree): that file is
 // read.
 bool read_process(int proc, std::uint32_t pid, std::optional<std::uint32_t> owner, ProcessFacts& out);
+// Not for kernel threads: they have none.
+void read_executable(int proc, ProcessFacts& facts);
 // Container, pod and control group.
 void read_container(int proc, ProcessFacts& facts);
 // Its arguments: apart, because the kernel has to look into the process' memory for them and few are asked for.
@@ -30,7 +41,8 @@ void read_arguments(int proc, ProcessFacts& facts);
 // The inode in "net:[4026531840]"; 0: not readable. `file`: "ns/net", "ns/pid".
 std::uint64_t read_namespace(int proc, std::uint32_t pid, std::string_view file, bool* denied = nullptr);
 
-// The line of /proc/PID/stat: "123 (name with ) in it) S 1 …". False: not of this form.
+// The line of /proc/PID/stat: "123 (name with ) in it) S 1 …". False: not of this form. The places stay zero where the
+// line ends before them.
 bool parse_stat(std::string_view line, ProcessFacts& out);
 
 }  // namespace hopscope::procmap

@@ -17,6 +17,7 @@
 #include "core/limits.h"
 #include "procmap/table/namespaces.h"
 #include "procmap/table/process_book.h"
+#include "procmap/table/socket_index.h"
 
 namespace hopscope::procmap {
 namespace {
@@ -49,37 +50,24 @@ Timestamp boot_time(const HostRoot& root) {
     return {seconds > 0 && seconds < kSecondsMax ? seconds * kNanosecondsPerSecond : 0};
 }
 
-struct Held {
-    std::uint64_t inode;
-    SocketOwner owner;
-    auto operator<=>(const Held&) const = default;
-};
-
 bool is_unix(const Socket& socket) { return socket.transport != Transport::tcp && socket.transport != Transport::udp; }
 
 std::string count_of(std::uint64_t part, std::uint64_t all, const char* what) {
     return std::to_string(part) + " of " + std::to_string(all) + " " + what;
 }
 
-// `held`: sorted.
-void give_owners(const std::vector<Held>& held, std::vector<Socket>& sockets) {
-    for (Socket& socket : sockets) {
-        socket.owners.clear();
-        if (socket.inode == 0) continue;
-        auto at = std::lower_bound(held.begin(), held.end(), socket.inode,
-                                   [](const Held& one, std::uint64_t wanted) { return one.inode < wanted; });
-        for (; at != held.end() && at->inode == socket.inode; ++at) socket.owners.push_back(at->owner);
-    }
-}
-
-// What the scanner knows of a socket and the kernel's other answer does not.
-void complete(Socket& socket, Socket& scanned) {
-    if (socket.unix_local.path.empty()) socket.unix_local.path = std::move(scanned.unix_local.path);
+// What the scanner knows of a socket and the kernel's other answer does not, and who holds it.
+void complete(Socket& socket, const Socket& scanned) {
+    if (socket.unix_local.path.empty()) socket.unix_local.path = scanned.unix_local.path;
     if (socket.unix_peer_inode == 0) socket.unix_peer_inode = scanned.unix_peer_inode;
     if (socket.file_inode == 0) {
         socket.file_device = scanned.file_device;
         socket.file_inode = scanned.file_inode;
     }
+    std::vector<SocketOwner>& owners = socket.owners;
+    owners.insert(owners.end(), scanned.owners.begin(), scanned.owners.end());
+    std::sort(owners.begin(), owners.end());
+    owners.erase(std::unique(owners.begin(), owners.end()), owners.end());
 }
 
 // What it takes to list another's descriptors (EBPF: both, or neither helps).
@@ -106,11 +94,10 @@ struct TableReader::State {
     std::unordered_set<std::uint64_t> ownerless;
 
     Result<SocketTable> read();
-    // Of this read: namespaces whose sockets were asked for; how many sockets are of our own (they come first), and
-    // their inodes, sorted, once they are needed.
+    // Of this read: namespaces whose sockets were asked for; the sockets that are known so far.
     std::set<std::uint64_t> entered;
-    std::size_t own_sockets = 0;
-    std::vector<std::uint64_t> own_inodes;
+    SocketIndex by_inode;
+    std::size_t own_sockets = 0;  // of our own namespace: the first ones
     std::uint64_t own = 0;
 
     void read_own(NamespaceSockets& out);
@@ -120,8 +107,8 @@ struct TableReader::State {
     std::map<std::uint64_t, NetNamespace> namespaces_of_processes(std::uint64_t& unknown);
     bool misses_owner(const std::vector<Socket>& sockets) const;
     void remember_ownerless(const std::vector<Socket>& sockets);
-    std::vector<Held> held_by_all();
-    std::vector<Held> owners_by_scan(std::vector<Socket>& scanned, std::vector<Socket>& sockets);
+    void give_owners(std::vector<Socket>& sockets);
+    void owners_by_scan(std::vector<Socket>& scanned, std::vector<Socket>& sockets);
     void take_processes(SocketTable& table);
     void prove_by_sockets(SocketTable& table);
     void tell_limits(SocketTable& table, const NamespaceSockets& spaces, bool scanned);
@@ -150,24 +137,18 @@ void TableReader::State::read_own(NamespaceSockets& out) {
     entered = {own};
     read_own_namespace(options.root, own, options.netlink, {.udp = options.udp}, out);
     own_sockets = out.sockets.size();
-    own_inodes.clear();
+    by_inode.clear();
+    by_inode.add_from(out.sockets);
 }
 
 void TableReader::State::read_others(NamespaceSockets& out) {
-    if (book.has_unsettled_namespaces()) {
-        if (own_inodes.empty()) {
-            own_inodes.reserve(own_sockets);
-            for (std::size_t i = 0; i < own_sockets; ++i)
-                if (out.sockets[i].inode != 0) own_inodes.push_back(out.sockets[i].inode);
-            std::sort(own_inodes.begin(), own_inodes.end());
-        }
-        book.settle_namespaces(own, own_inodes);
-    }
+    book.settle_namespaces(own, by_inode, own_sockets);
     if (!options.all_net_namespaces) return;
     std::vector<NetNamespace> others;
     for (auto& [inode, space] : namespaces_of_processes(out.processes_elsewhere))
         if (entered.insert(inode).second) others.push_back(std::move(space));
     read_other_namespaces(options.root, others, options.netlink, {.tcp = tcp_elsewhere, .udp = options.udp}, out);
+    by_inode.add_from(out.sockets);
 }
 
 void TableReader::State::read_foreign_root(NamespaceSockets& out) {
@@ -179,14 +160,24 @@ void TableReader::State::read_foreign_root(NamespaceSockets& out) {
     for (const auto& [inode, space] : spaces)
         if (options.all_net_namespaces || inode == first)
             read_text_namespace(options.root, space, inode == first, {.udp = options.udp}, out);
+    by_inode.clear();
+    by_inode.add_from(out.sockets);
 }
 
-std::vector<Held> TableReader::State::held_by_all() {
-    std::vector<Held> held;
-    for (const KnownProcess& known : book.processes())
-        for (const HeldSocket& socket : known.held) held.push_back({socket.inode, {known.facts.process.id, socket.fd}});
-    std::sort(held.begin(), held.end());
-    return held;
+// In order of pids and descriptors, as the book has them. The sockets of one process lie anywhere in memory: all are
+// looked up before the first is written to, so that the processor fetches them together.
+void TableReader::State::give_owners(std::vector<Socket>& sockets) {
+    for (Socket& socket : sockets) socket.owners.clear();
+    std::vector<std::pair<Socket*, std::uint32_t>> found;
+    for (const KnownProcess& known : book.processes()) {
+        found.clear();
+        for (const HeldSocket& held : known.held)
+            by_inode.each(held.inode, [&](std::size_t position) {
+                found.emplace_back(&sockets[position], held.fd);
+                __builtin_prefetch(&sockets[position].owners, 1);
+            });
+        for (const auto& [socket, fd] : found) socket->owners.push_back({known.facts.process.id, fd});
+    }
 }
 
 bool TableReader::State::misses_owner(const std::vector<Socket>& sockets) const {
@@ -211,7 +202,7 @@ void TableReader::State::read_all(bool everything, NamespaceSockets& out) {
     const auto look = [&](bool all) {
         book.walk(all);
         if (options.root.is_live()) read_others(out);
-        give_owners(held_by_all(), out.sockets);
+        give_owners(out.sockets);
     };
     everything = everything || !options.root.is_live();
     look(everything);
@@ -224,33 +215,25 @@ void TableReader::State::read_all(bool everything, NamespaceSockets& out) {
     if (everything) remember_ownerless(out.sockets);
 }
 
-std::vector<Held> TableReader::State::owners_by_scan(std::vector<Socket>& scanned, std::vector<Socket>& sockets) {
-    std::unordered_map<std::uint64_t, Socket*> by_inode;
-    by_inode.reserve(scanned.size());
-    std::vector<Held> held;
+void TableReader::State::owners_by_scan(std::vector<Socket>& scanned, std::vector<Socket>& sockets) {
     std::unordered_map<std::uint32_t, ProcessId> ids;
     for (const KnownProcess& known : book.processes()) ids.emplace(known.facts.process.id.pid, known.facts.process.id);
     for (Socket& socket : scanned) {
-        for (const SocketOwner& owner : socket.owners)
-            if (const auto found = ids.find(owner.process.pid); found != ids.end())
-                held.push_back({socket.inode, {found->second, owner.fd}});
-        socket.owners.clear();
-        if (socket.inode != 0) by_inode.emplace(socket.inode, &socket);
+        if (socket.inode == 0) continue;
+        std::erase_if(socket.owners, [&](SocketOwner& owner) {
+            const auto found = ids.find(owner.process.pid);
+            if (found != ids.end()) owner.process = found->second;
+            return found == ids.end();
+        });
+        const bool known =
+            by_inode.each(socket.inode, [&](std::size_t position) { complete(sockets[position], socket); });
+        // Else opened since, or of a namespace that we cannot enter.
+        if (known || (!options.udp && socket.transport == Transport::udp) || sockets.size() >= limits::kSocketsMax)
+            continue;
+        std::sort(socket.owners.begin(), socket.owners.end());
+        sockets.push_back(std::move(socket));
+        by_inode.add_from(sockets);
     }
-    for (Socket& socket : sockets) {
-        const auto found = by_inode.find(socket.inode);
-        if (socket.inode == 0 || found == by_inode.end()) continue;
-        complete(socket, *found->second);
-        by_inode.erase(found);
-    }
-    // Opened since, or of a namespace that we cannot enter.
-    for (Socket& socket : scanned)
-        if (by_inode.contains(socket.inode) && by_inode[socket.inode] == &socket &&
-            (options.udp || socket.transport != Transport::udp) && sockets.size() < limits::kSocketsMax)
-            sockets.push_back(std::move(socket));
-    std::sort(held.begin(), held.end());
-    held.erase(std::unique(held.begin(), held.end()), held.end());
-    return held;
 }
 
 void TableReader::State::take_processes(SocketTable& table) {
@@ -270,19 +253,22 @@ void TableReader::State::take_processes(SocketTable& table) {
 
 // Sockets at the places where a role has them are further proof of it.
 void TableReader::State::prove_by_sockets(SocketTable& table) {
-    std::map<std::uint32_t, std::vector<std::string>> paths;
+    std::map<std::uint32_t, std::vector<std::string>> paths;  // of the processes that have a role
+    for (const Process& process : table.processes)
+        if (process.role != ProcessRole::unknown && process.role != ProcessRole::in_container)
+            paths.try_emplace(process.id.pid);
+    if (paths.empty()) return;
     for (const Socket& socket : table.sockets)
         if (is_unix(socket) && socket.state == SocketState::listen && !socket.unix_local.path.empty())
             for (const SocketOwner& owner : socket.owners) {
-                std::vector<std::string>& known = paths[owner.process.pid];
-                if (std::find(known.begin(), known.end(), socket.unix_local.path) == known.end())
-                    known.push_back(socket.unix_local.path);
+                const auto known = paths.find(owner.process.pid);
+                if (known != paths.end() &&
+                    !std::count(known->second.begin(), known->second.end(), socket.unix_local.path))
+                    known->second.push_back(socket.unix_local.path);
             }
-    for (Process& process : table.processes) {
-        if (process.role == ProcessRole::unknown || process.role == ProcessRole::in_container) continue;
-        if (const auto found = paths.find(process.id.pid); found != paths.end())
+    for (Process& process : table.processes)
+        if (const auto found = paths.find(process.id.pid); found != paths.end() && !found->second.empty())
             add_socket_proof(process, found->second);
-    }
 }
 
 void TableReader::State::tell_limits(SocketTable& table, const NamespaceSockets& spaces, bool scanned) {
@@ -318,7 +304,8 @@ void TableReader::State::tell_limits(SocketTable& table, const NamespaceSockets&
                                " network namespaces cannot be read: need CAP_SYS_ADMIN");
     if (spaces.processes_elsewhere > 0)
         table.limits.push_back("the network namespaces of " + std::to_string(spaces.processes_elsewhere) +
-                               " processes are unknown, and with them the sockets there: need CAP_SYS_PTRACE");
+                               " processes are unknown, and with them the sockets there: " +
+                               (may_look_at_all() ? "they refuse all the same" : "need CAP_SYS_PTRACE"));
     if (spaces.peers_unknown && spaces.not_entered == 0)
         table.limits.emplace_back(
             "the peers of unix sockets are unknown: /proc/net/unix does not tell them, the kernel module unix_diag "
@@ -358,10 +345,7 @@ Result<SocketTable> TableReader::State::read() {
         table.limits.push_back("no process can be named: cannot list /proc (" + listed.error().why + ")");
     }
     table.sockets = std::move(spaces.sockets);
-    if (use_scan) {
-        const std::vector<Held> held = owners_by_scan(scanned, table.sockets);
-        give_owners(held, table.sockets);
-    }
+    if (use_scan) owners_by_scan(scanned, table.sockets);
     take_processes(table);
     prove_by_sockets(table);
     table.method = use_scan                                   ? "iter/task_file + sock_diag"

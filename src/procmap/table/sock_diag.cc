@@ -19,7 +19,7 @@
 namespace hopscope::procmap {
 namespace {
 
-constexpr std::size_t kAnswerBytes = 64 * 1024;      // the kernel fills up to 32 KiB of one read; more costs nothing
+constexpr std::size_t kAnswerBytes = 32 * 1024;      // what the kernel fills of one read at most
 constexpr std::size_t kSocketsReserved = 16 * 1024;  // only address space until used; spares copies while it grows
 constexpr int kAttemptsMax = 3;                      // of a dump that sockets changed under
 

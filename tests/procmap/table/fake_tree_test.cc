@@ -137,5 +137,18 @@ TEST(ProcessFacts, StatCutAnywhere) {
     }
 }
 
+TEST(ProcessFacts, PlacesInMemory) {
+    const std::string start = "42 (a) S 7 1 1 0 -1 0 0 0 0 0 0 0 0 0 0 0 0 0 68125 1 2 18446744073709551615 ";
+    ProcessFacts facts;
+    ASSERT_TRUE(parse_stat(start + "94 95 140723 0 0", facts));
+    EXPECT_EQ(facts.places, (MemoryPlaces{94, 95, 140723}));
+    facts = {};
+    ASSERT_TRUE(parse_stat(start + "1 1 0 0 0", facts));  // of somebody else's process
+    EXPECT_EQ(facts.places, MemoryPlaces());
+    facts = {};
+    ASSERT_TRUE(parse_stat(start + "94 95", facts));  // an old kernel's line, or a cut one
+    EXPECT_EQ(facts.places, MemoryPlaces());
+}
+
 }  // namespace
 }  // namespace hopscope::procmap

@@ -375,6 +375,40 @@ TEST(Live, ExecIsSeen) {
     ::waitpid(child, nullptr, 0);
 }
 
+// Of siblings with one name in one session each runs what it runs: those that only forked share what was read of the
+// first, one that runs another program does not.
+TEST(Live, SiblingsThatRunOtherPrograms) {
+    const test::Tree folder;
+    std::string name;
+    std::getline(std::ifstream("/proc/self/comm"), name);
+    folder.link("/" + name, "/bin/sleep");
+    const Child before([] { return true; });
+    int told[2];
+    ASSERT_EQ(::pipe2(told, O_CLOEXEC), 0);
+    const pid_t other = ::fork();
+    if (other == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        ::execl(folder.path("/" + name).c_str(), name.c_str(), "1000", nullptr);
+        ::_exit(1);
+    }
+    ::close(told[1]);
+    char byte;
+    EXPECT_EQ(::read(told[0], &byte, 1), 0);  // it runs the other program, or has failed to
+    ::close(told[0]);
+    const Child after([] { return true; });
+    const auto table = TableReader({}).read();
+    ASSERT_TRUE(table);
+    const auto find = [&](int pid) { return find_process(*table, static_cast<std::uint32_t>(pid)); };
+    ASSERT_TRUE(find(before.pid()) && find(other) && find(after.pid()) && find(::getpid()));
+    EXPECT_EQ(find(before.pid())->exe, find(::getpid())->exe);
+    EXPECT_EQ(find(after.pid())->exe, find(::getpid())->exe);
+    EXPECT_EQ(find(after.pid())->cgroup, find(::getpid())->cgroup);
+    EXPECT_TRUE(find(other)->comm == name);
+    EXPECT_EQ(find(other)->exe.raw(), std::filesystem::canonical("/bin/sleep"));
+    ::kill(other, SIGKILL);
+    ::waitpid(other, nullptr, 0);
+}
+
 // Siblings share the cgroup that is read of the first of them; whoever starts a container begins a session for it.
 TEST(Live, WorkersAndTheContainerBesideThem) {
     const std::string root = hopscope::test::writable_control_groups();
