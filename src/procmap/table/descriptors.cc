@@ -1,20 +1,17 @@
 #include "procmap/table/descriptors.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <cstddef>
-#include <cstring>
 #include <string_view>
 
 #include "core/limits.h"
+#include "procmap/table/numbered_entries.h"
 #include "procmap/table/proc_path.h"
 
 namespace hopscope::procmap {
@@ -85,27 +82,16 @@ Walk DescriptorWalk::read_at_known_numbers(int directory, std::vector<HeldSocket
 
 Walk DescriptorWalk::list(int directory, std::uint64_t count, std::vector<HeldSocket>& out) {
     numbers_.clear();
-    // getdents64 itself: readdir(3) would allocate 32 KiB for each process.
-    alignas(dirent64) std::array<char, 32 * 1024> entries;
-    while (numbers_.size() < limits::kDescriptorsPerProcessMax) {
-        const long got = ::syscall(SYS_getdents64, directory, entries.data(), entries.size());
-        if (got < 0) return is_refused(errno) ? Walk::denied : Walk::gone;
-        if (got == 0) break;
-        for (long at = 0; at < got;) {
-            const char* entry = entries.data() + at;
-            std::uint16_t length;
-            std::memcpy(&length, entry + offsetof(dirent64, d_reclen), sizeof length);
-            at += length;
-            const char* name = entry + offsetof(dirent64, d_name);
-            if (name[0] < '0' || name[0] > '9') continue;
-            std::uint32_t number = 0;
-            std::from_chars(name, name + std::strlen(name), number);
-            numbers_.push_back(number);
-            if (is_refused(take_descriptor(directory, name, number, out))) return Walk::denied;
-        }
+    bool refused = false;
+    const int error = each_numbered_entry(directory, [&](std::uint32_t number, const char* name) {
+        numbers_.push_back(number);
+        refused = is_refused(take_descriptor(directory, name, number, out));
         // All that were counted: the call that would say so again is spared. One opened meanwhile changes the count.
-        if (count != 0 && numbers_.size() == count) break;
-    }
+        const bool was_last = count != 0 && numbers_.size() == count;
+        return !refused && !was_last && numbers_.size() < limits::kDescriptorsPerProcessMax;
+    });
+    if (refused || is_refused(error)) return Walk::denied;
+    if (error != 0) return Walk::gone;
     const auto before = [](const HeldSocket& a, const HeldSocket& b) { return a.fd < b.fd; };
     if (!std::is_sorted(out.begin(), out.end(), before)) std::sort(out.begin(), out.end(), before);  // no real /proc
     return Walk::whole;

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "core/limits.h"
+#include "procmap/table/numbered_entries.h"
 #include "procmap/table/proc_path.h"
 
 namespace hopscope::procmap {
@@ -28,17 +29,6 @@ std::uint64_t ticks_ago(std::uint64_t seconds) {
     return up <= seconds ? 0 : (up - seconds) * static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
 }
 
-std::vector<std::uint32_t> pids_in(const std::vector<std::string>& names) {
-    std::vector<std::uint32_t> pids;
-    for (const std::string& name : names) {
-        std::uint32_t pid = 0;
-        const char* end = name.data() + name.size();
-        if (std::from_chars(name.data(), end, pid).ptr == end && pid != 0) pids.push_back(pid);
-    }
-    std::sort(pids.begin(), pids.end());
-    return pids;
-}
-
 }  // namespace
 
 ProcessBook::ProcessBook(const HostRoot& root) : root_(&root), programs_(root), descriptors_(root.is_live()) {
@@ -52,14 +42,19 @@ ProcessBook::~ProcessBook() {
 
 Status ProcessBook::refresh(bool everything) {
     if (proc_ < 0) proc_ = ::open(root_->path("/proc").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (proc_ < 0)
-        return unexpected(Error{.doing = "cannot open",
-                                .subject = root_->path("/proc"),
-                                .why = std::strerror(errno),
-                                .errno_value = errno});
-    const auto names = root_->list("/proc");
-    if (!names) return unexpected(names.error());
-    std::vector<std::uint32_t> pids = pids_in(*names);
+    const auto cannot_read_proc = [this](const char* doing, int error) {
+        return Error{
+            .doing = doing, .subject = root_->path("/proc"), .why = std::strerror(error), .errno_value = error};
+    };
+    if (proc_ < 0) return unexpected(cannot_read_proc("cannot open", errno));
+    std::vector<std::uint32_t> pids;
+    ::lseek(proc_, 0, SEEK_SET);
+    const int error = each_numbered_entry(proc_, [&](std::uint32_t pid, const char*) {
+        if (pid != 0) pids.push_back(pid);
+        return true;
+    });
+    if (error != 0 && pids.empty()) return unexpected(cannot_read_proc("cannot list", error));
+    std::sort(pids.begin(), pids.end());
     cut_ = pids.size() > limits::kProcessesMax;
     if (cut_) pids.resize(limits::kProcessesMax);
     ++round_;

@@ -81,15 +81,14 @@ bool parse_stat(std::string_view line, ProcessFacts& out) {
     std::from_chars(line.data(), line.data() + open, pid);
     if (pid == 0) return false;
     std::array<std::uint64_t, kStatFieldStack + 1> fields{};
-    std::size_t at = close + 1;
+    const char* at = line.data() + close + 1;
+    const char* const end = line.data() + line.size();
     std::size_t field = 3;
     for (; field < fields.size(); ++field) {
-        at = line.find_first_not_of(' ', at);
-        if (at == std::string_view::npos) break;
-        const std::size_t end = std::min(line.find(' ', at), line.size());
-        if (is_wanted(field) && std::from_chars(line.data() + at, line.data() + end, fields[field]).ec != std::errc{})
-            return false;
-        at = end;
+        while (at != end && *at == ' ') ++at;
+        if (at == end) break;
+        if (is_wanted(field) && std::from_chars(at, end, fields[field]).ec != std::errc{}) return false;
+        while (at != end && *at != ' ') ++at;
     }
     if (field <= kStatFieldStart) return false;
     out.process.id = {pid, fields[kStatFieldStart]};
