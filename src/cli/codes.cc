@@ -10,7 +10,8 @@ namespace {
 constexpr CodePage kCodes[] = {
     {"BPF-01", "eBPF cannot be used",
      "The kernel refused to load a program, or hopscope was built without eBPF. Sockets are then read with netlink and "
-     "/proc: slower on large nodes, and connections shorter than a poll are missed.",
+     "/proc: slower on large nodes, and connections shorter than a poll are missed. Kernels in lockdown "
+     "\"confidentiality\" refuse every program that reads kernel memory, whoever asks; \"integrity\" does not.",
      "CAP_BPF and CAP_PERFMON (or root); kernel 5.8 or newer. --ebpf off hides the message."},
     {"BPF-02", "no kernel type information",
      "/sys/kernel/btf/vmlinux is missing, so eBPF programs cannot be fitted to this kernel. Ports, captures and all "

@@ -26,6 +26,7 @@
 
 #include "core/descriptor.h"
 #include "procmap/bpf/capabilities_bpf.h"
+#include "procmap/bpf/lockdown.h"
 
 namespace hopscope::procmap {
 namespace {
@@ -273,11 +274,7 @@ Capability kprobes() {
 
 // "lockdown integrity, unprivileged_bpf_disabled 2": what an administrator looks at when eBPF is refused.
 std::string policy() {
-    std::string lockdown = first_line("/sys/kernel/security/lockdown");
-    // "none [integrity] confidentiality": the one in brackets is in force.
-    const std::size_t begin = lockdown.find('['), end = lockdown.find(']');
-    if (begin != std::string::npos && end != std::string::npos && begin < end)
-        lockdown = lockdown.substr(begin + 1, end - begin - 1);
+    const std::string lockdown = lockdown_mode();
     const std::string unprivileged = first_line("/proc/sys/kernel/unprivileged_bpf_disabled");
     std::string text = "lockdown " + (lockdown.empty() ? "unknown" : lockdown);
     if (!unprivileged.empty()) text += ", unprivileged_bpf_disabled " + unprivileged;

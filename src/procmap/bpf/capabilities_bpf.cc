@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "core/descriptor.h"
+#include "procmap/bpf/lockdown.h"
 #include "procmap/bpf/object.h"
 
 namespace hopscope::procmap {
@@ -36,12 +37,14 @@ constexpr bpf_insn kTry[] = {
 constexpr std::size_t kTryLength = sizeof kTry / sizeof kTry[0];
 
 void fail(Capability& row, State state, const char* step, int error, const char* lost) {
+    const bool locked = is_refused_by_lockdown(error);
     row.state = state;
     row.detail = std::string(step) + ": " + std::strerror(error);
+    if (locked) row.detail += ", lockdown \"confidentiality\" forbids it to read kernel memory";
     row.lost = lost;
-    row.remedy = error == EPERM || error == EACCES ? "sudo hopscope, or: setcap cap_bpf,cap_perfmon+ep hopscope"
-                 : error == EINVAL ? "a kernel of version 5.10 or later with BTF, not in lockdown \"confidentiality\""
-                                   : "a kernel of version 5.10 or later with BTF";
+    row.remedy = locked                              ? kLockdownRemedy
+                 : error == EPERM || error == EACCES ? "sudo hopscope, or: setcap cap_bpf,cap_perfmon+ep hopscope"
+                                                     : "a kernel of version 5.10 or later with BTF";
 }
 
 Capability programs() {

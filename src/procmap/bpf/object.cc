@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "core/limits.h"
+#include "procmap/bpf/lockdown.h"
 
 namespace hopscope::procmap {
 namespace {
@@ -51,7 +52,7 @@ const char* remedy_of(int errno_value) {
     switch (errno_value) {
         case EPERM:
         case EACCES: return "run as root, or give CAP_BPF and CAP_PERFMON: hopscope doctor BPF-01";
-        case EINVAL: return "a kernel in lockdown \"confidentiality\" forbids it: hopscope doctor BPF-01";
+        case EINVAL: return is_refused_by_lockdown(EINVAL) ? kLockdownRemedy : "a kernel of version 5.10 or later";
         case ENOENT:
         case ESRCH: return "this kernel lacks the hook: hopscope doctor says what is used instead";
         case ENOMEM:
@@ -76,6 +77,7 @@ std::string take_bpf_log() {
 
 Error bpf_error(std::string doing, std::string subject, int errno_value) {
     std::string why = std::strerror(errno_value);
+    if (is_refused_by_lockdown(errno_value)) why += ", lockdown \"confidentiality\" forbids it to read kernel memory";
     // EPERM needs no explanation but the hint.
     const std::string reason = errno_value == EPERM ? "" : telling_line(log_tail);
     if (!reason.empty()) why += " (" + reason + ")";

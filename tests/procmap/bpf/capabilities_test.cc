@@ -14,6 +14,7 @@
 #include <map>
 #include <set>
 
+#include "procmap/bpf/lockdown.h"
 #include "procmap/bpf/process_watcher.h"
 #include "procmap/bpf/scanner.h"
 #include "procmap/bpf/watcher.h"
@@ -53,6 +54,15 @@ TEST(Capabilities, every_row_says_what_it_means) {
     EXPECT_EQ(codes, expected);
     EXPECT_LT(std::chrono::duration_cast<std::chrono::milliseconds>(took).count(),
               3'000);  // 300 ms on a machine at rest
+}
+
+TEST(Lockdown, mode_in_force) {
+    EXPECT_EQ(lockdown_mode_in("none [integrity] confidentiality\n"), "integrity");
+    EXPECT_EQ(lockdown_mode_in("[none] integrity confidentiality\n"), "none");
+    EXPECT_EQ(lockdown_mode_in("none integrity [confidentiality]\n"), "confidentiality");
+    for (const char* nothing : {"", "none", "]none[", "[none", "none]"}) EXPECT_EQ(lockdown_mode_in(nothing), "");
+    if (lockdown_mode() != "confidentiality") EXPECT_FALSE(is_refused_by_lockdown(EINVAL));
+    EXPECT_FALSE(is_refused_by_lockdown(EPERM));
 }
 
 // A process of another user, which needs both capabilities to be looked into.
