@@ -86,10 +86,11 @@ void FileLog::ended(const SourceEnd& source, std::uint64_t frame, std::uint64_t 
     cut_off_ = true;
 }
 
-const InterfaceInfo& FileLog::add_interface(LinkType type, std::string_view name, std::uint32_t snaplen) {
-    interfaces_.push_back({run_->interfaces++, type, std::string(name), snaplen});
-    // What was said on unix sockets is no copy of packets.
-    if (type != LinkType::upper_pdu) ++run_->packet_interfaces;
+const InterfaceInfo& FileLog::add_interface(LinkType type, std::string_view name, std::uint32_t snaplen,
+                                            std::string_view description) {
+    interfaces_.push_back({run_->interfaces++, type, std::string(name), snaplen, std::string(description)});
+    // What was said on unix sockets, or inside of pods, is no copy of packets.
+    if (type != LinkType::upper_pdu && pod_network_of(description) == 0) ++run_->packet_interfaces;
     if (run_->packet_interfaces > 1 || is_cooked(type)) run_->may_hold_copies = true;
     return interfaces_.back();
 }

@@ -54,7 +54,8 @@ public:
     void ended(const SourceEnd& source, std::uint64_t frame, std::uint64_t offset, std::uint64_t rest);
 
     // Gives the interface its number within the run.
-    const InterfaceInfo& add_interface(LinkType type, std::string_view name, std::uint32_t snaplen);
+    const InterfaceInfo& add_interface(LinkType type, std::string_view name, std::uint32_t snaplen,
+                                       std::string_view description = {});
     // Interfaces are declared ahead, though not read yet.
     void expect_interfaces(std::size_t count, bool cooked);
     void unknown_link_type(std::uint64_t frame, const InterfaceInfo& info);

@@ -62,7 +62,7 @@ void PcapngParser::read_interface(const Block& block) {
     Interface interface;
     interface.link_type = static_cast<LinkType>(order_.u16(block.bytes + 8));
     interface.snaplen = order_.u32(block.bytes + 12);
-    std::string_view name;
+    std::string_view name, description;
     Options options(options_of(block.bytes, block.length, kInterfaceDescriptionBytesMin), order_);
     std::uint16_t code = 0;
     Bytes value;
@@ -70,6 +70,8 @@ void PcapngParser::read_interface(const Block& block) {
     while (options.next(code, value)) {
         if (code == kOptionTimeOffset && value.size() == 8)
             offset = static_cast<std::int64_t>(order_.u64(value.data()));
+        else if (code == kOptionDescription)
+            description = as_text(value);
         else
             read_interface_option(code, value, interface, name);
     }
@@ -78,7 +80,7 @@ void PcapngParser::read_interface(const Block& block) {
         log_.trouble(
             frame_ + 1, "CAP-13",
             "has an interface whose time offset is " + std::to_string(*offset) + " s, which cannot be: ignored");
-    interface.number = log_.add_interface(interface.link_type, name, interface.snaplen).number;
+    interface.number = log_.add_interface(interface.link_type, name, interface.snaplen, description).number;
     interfaces_.push_back(interface);
 }
 

@@ -41,6 +41,7 @@ inline constexpr std::uint16_t kOptionEnd = 0;
 inline constexpr std::uint16_t kOptionComment = 1;
 inline constexpr std::uint16_t kOptionApplication = 4;     // of a section
 inline constexpr std::uint16_t kOptionName = 2;            // of an interface
+inline constexpr std::uint16_t kOptionDescription = 3;     // of an interface
 inline constexpr std::uint16_t kOptionTimeResolution = 9;  // of an interface
 inline constexpr std::uint16_t kOptionTimeOffset = 14;     // of an interface
 inline constexpr std::uint16_t kOptionDropCount = 4;       // of an enhanced packet

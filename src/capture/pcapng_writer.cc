@@ -96,6 +96,7 @@ public:
         head_.u16(0);
         head_.u32(info.snaplen);
         head_.text_option(kOptionName, info.name);
+        head_.text_option(kOptionDescription, info.description);
         if (options_.nanoseconds) head_.u8_option(kOptionTimeResolution, 9);
         Status status = end_block();
         if (status)

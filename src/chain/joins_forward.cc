@@ -1,7 +1,10 @@
 #include "chain/joins_forward.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <string_view>
+#include <tuple>
+#include <utility>
 
 #include "chain/join_words.h"
 #include "core/limits.h"
@@ -14,6 +17,9 @@ constexpr std::int64_t kDialWithinNs = 5 * kNanosecondsPerSecond;
 // Packets and connections are stamped by two clocks that are set against each other, within microseconds if nothing
 // comes between.
 constexpr std::int64_t kClockSlackNs = 1'000'000;
+
+// Between the kernel's word that a connection is open and the time of its first packet.
+constexpr std::int64_t kSameWithinNs = 2 * kNanosecondsPerSecond;
 
 constexpr std::string_view kRuntimeNames[] = {"containerd", "crio", "dockerd", "cri-dockerd"};
 
@@ -52,29 +58,44 @@ bool ForwardBook::is_runtime(const ProcessId& id, const Untrusted& comm) const {
                        [&](std::string_view name) { return comm == name; });
 }
 
-void ForwardBook::on(const SocketLife& life) {
-    const bool opened = life.kind == SocketLife::Kind::opened, closed = life.kind == SocketLife::Kind::closed;
-    if ((!opened && !closed) || life.client_owner.pid == 0 || !is_runtime(life.client_owner, life.client_comm)) return;
-    const Key key{life.net_namespace, life.client, life.server};
-    Dial* dial = nullptr;
-    if (const auto known = by_key_.find(key); known != by_key_.end() && known->second >= forgotten_) {
-        Dial& last = dials_[known->second - forgotten_];
-        if (!last.closed) dial = &last;  // else the ports are used again
+// The youngest with these addresses.
+ForwardBook::Dial* ForwardBook::find(const Key& key) {
+    const auto known = by_key_.find(key);
+    return known != by_key_.end() && known->second >= forgotten_ ? &dials_[known->second - forgotten_] : nullptr;
+}
+
+ForwardBook::Dial& ForwardBook::add(const Key& key) {
+    if (dials_.size() >= limits::kForwardDialsMax) {
+        const Dial& oldest = dials_.front();
+        const auto at = by_key_.find({oldest.net_namespace, oldest.client, oldest.server});
+        if (at != by_key_.end() && at->second == forgotten_) by_key_.erase(at);
+        dials_.pop_front();
+        ++forgotten_;
     }
+    by_key_[key] = forgotten_ + dials_.size();
+    Dial& fresh = dials_.emplace_back();
+    std::tie(fresh.net_namespace, fresh.client, fresh.server) = key;
+    return fresh;
+}
+
+void ForwardBook::on(const SocketLife& life) {
+    kernel_tells_ = true;
+    const bool opened = life.kind == SocketLife::Kind::opened, closed = life.kind == SocketLife::Kind::closed;
+    if ((!opened && !closed) || !is_by_runtime(life)) return;
+    const Key key{life.net_namespace, life.client, life.server};
+    Dial* dial = find(key);
+    // Packets may have told it before; else the ports are used again.
+    const auto by_packets = [&](const Dial& each) {
+        return each.from.pid == 0 && std::abs((life.at - each.opened).ns) < kSameWithinNs;
+    };
+    if (dial && dial->closed && opened) dial = nullptr;
+    if (dial && dial->from.pid == 0 && opened && !by_packets(*dial)) dial = nullptr;
     if (!dial) {
         if (closed) return;  // its opening is not remembered
-        if (dials_.size() >= limits::kForwardDialsMax) {
-            const Dial& oldest = dials_.front();
-            const auto at = by_key_.find({oldest.net_namespace, oldest.client, oldest.server});
-            if (at != by_key_.end() && at->second == forgotten_) by_key_.erase(at);
-            dials_.pop_front();
-            ++forgotten_;
-        }
-        by_key_[key] = forgotten_ + dials_.size();
-        dial = &dials_.emplace_back();
-        dial->client = life.client;
-        dial->server = life.server;
-        dial->net_namespace = life.net_namespace;
+        dial = &add(key);
+        dial->opened = life.at;
+    }
+    if (opened) {
         dial->from = Process{.pid = life.client_owner.pid, .comm = life.client_comm, .exe = {}};
         dial->opened = life.at;
     }
@@ -84,6 +105,62 @@ void ForwardBook::on(const SocketLife& life) {
     dial->closed = life.at;
     if (life.client_sent_bytes && life.server_sent_bytes)
         dial->bytes = ByteCounts{.in = *life.client_sent_bytes, .out = *life.server_sent_bytes};
+}
+
+void ForwardBook::on(const ForwardLeg& leg) {
+    const auto is_it = [&](const Dial& dial) {
+        if (dial.leg) return dial.leg->opened == leg.opened;
+        const Timestamp end = dial.closed.value_or(leg.opened);
+        return (leg.opened - dial.opened).ns > -kSameWithinNs && (leg.opened - end).ns < kSameWithinNs;
+    };
+    Dial* dial = find({leg.net_namespace, leg.client, leg.server});
+    if (dial && !is_it(*dial)) dial = nullptr;
+    if (!leg.handshake_seen) {
+        // The server's packet may have been the first that was seen.
+        Dial* turned = find({leg.net_namespace, leg.server, leg.client});
+        if (turned && is_it(*turned) && (!dial || turned->from.pid != 0)) {
+            if (dial) dial->leg.reset();
+            dial = turned;
+        }
+    }
+    if (!dial) {
+        dial = &add({leg.net_namespace, leg.client, leg.server});
+        dial->opened = leg.opened;
+    }
+    dial->leg = leg;
+    if (dial->client == leg.client) return;
+    std::swap(dial->leg->client, dial->leg->server);
+    std::swap(dial->leg->bytes.in, dial->leg->bytes.out);
+}
+
+void ForwardBook::no_packets(std::uint64_t net_namespace, std::string why) {
+    if (captures_.size() >= limits::kForwardContainersMax) captures_.clear();
+    captures_[net_namespace] = {.from = {}, .why = std::move(why)};
+}
+
+void ForwardBook::packets_from(std::uint64_t net_namespace, Timestamp at) {
+    if (captures_.size() >= limits::kForwardContainersMax) captures_.clear();
+    captures_[net_namespace] = {.from = at, .why = {}};
+}
+
+std::optional<Timestamp> ForwardBook::Dial::ended() const {
+    if (closed || !leg || !leg->over) return closed;
+    return leg->last;
+}
+
+std::optional<ByteCounts> ForwardBook::Dial::carried() const {
+    if (bytes || !leg || !leg->handshake_seen || !leg->end_seen) return bytes;
+    return leg->bytes;
+}
+
+ForwardBook::Dial ForwardBook::Dial::turned_to(std::uint16_t server_port) const {
+    Dial turned = *this;
+    if (from.pid != 0 || !leg || leg->handshake_seen || server.port == server_port || client.port != server_port)
+        return turned;
+    std::swap(turned.client, turned.server);
+    std::swap(turned.leg->client, turned.leg->server);
+    std::swap(turned.leg->bytes.in, turned.leg->bytes.out);
+    return turned;
 }
 
 std::uint64_t ForwardBook::namespace_of(const Session& session) const {
@@ -101,14 +178,14 @@ std::vector<ForwardBook::Need> ForwardBook::needs(const Chain& chain,
     for (const auto& session : all) {
         // The connection that the runtime answers; what it refused it did not forward.
         if (session->op != Op::portforward || session->hop != HopKind::runtime || session->status != 101) continue;
-        if (!session->ends || !session->ends->to) continue;
         const bool own = is_member(chain, *session);
         if (!own && (session->start > chain.end || session->end < chain.start)) continue;
         const std::uint64_t network = namespace_of(*session);
         for (const Stream& stream : session->streams) {
             if (stream.kind != StreamKind::data || !stream.has_port || stream.error) continue;
             if (found.size() >= limits::kForwardStreamsMax) return found;
-            found.push_back({session.get(), &stream, session->ends->to->pid, network, own});
+            const bool known = session->ends && session->ends->to;
+            found.push_back({session.get(), &stream, known ? session->ends->to->pid : 0, network, own});
         }
     }
     return found;
@@ -128,13 +205,20 @@ std::vector<ForwardBook::Pair> ForwardBook::pairs(const std::vector<Need>& needs
         std::size_t taken = 0;
         for (auto at = std::lower_bound(by_time.begin(), by_time.end(), std::pair{from, std::size_t{0}});
              at != by_time.end() && at->first <= to && taken < limits::kChainCandidatesMax; ++at) {
-            const Dial& d = dials_[at->second];
-            if (d.from.pid != n.runtime_pid || d.server.port != n.stream->port) continue;
+            const Dial& told = dials_[at->second];
+            if (told.from.pid == 0 && !told.leg) continue;  // its packets are another's
+            if (told.server.port != n.stream->port && told.client.port != n.stream->port) continue;
+            const Dial d = told.turned_to(n.stream->port);
+            if (d.server.port != n.stream->port) continue;
+            // Where the kernel tells who connects, a connection without an owner is not the runtime's.
+            if (d.from.pid == 0 ? kernel_tells_ : n.runtime_pid == 0 || d.from.pid != n.runtime_pid) continue;
             if (n.net_namespace != 0 && d.net_namespace != n.net_namespace) continue;
-            if (d.closed && *d.closed < n.stream->start) continue;  // over before the stream began
+            const auto ended = d.ended();
+            if (ended && *ended < n.stream->start) continue;  // over before the stream began
             // What the client sent may not all have reached the pod, nor what the pod sent the client; never more.
-            if (d.bytes && (d.bytes->in > n.stream->bytes.in || d.bytes->out < n.stream->bytes.out)) continue;
-            const bool same = d.bytes && d.bytes->in == n.stream->bytes.in && d.bytes->out == n.stream->bytes.out;
+            const auto bytes = d.carried();
+            if (bytes && (bytes->in > n.stream->bytes.in || bytes->out < n.stream->bytes.out)) continue;
+            const bool same = bytes && bytes->in == n.stream->bytes.in && bytes->out == n.stream->bytes.out;
             found.push_back({need, at->second, same, true, false});
             ++taken;
         }
@@ -177,23 +261,61 @@ void ForwardBook::settle(std::vector<Pair>& pairs) {
     }
 }
 
+// What was captured of it, or why nothing was.
+void ForwardBook::add_packets(Hop& hop, const Dial& dial) const {
+    if (dial.leg) {
+        const ForwardLeg& leg = *dial.leg;
+        hop.packets = leg.packets;
+        std::string says = std::to_string(leg.packets) + (leg.packets == 1 ? " packet" : " packets") +
+                           " of it captured in the pod's network: ";
+        if (leg.handshake_seen)
+            says += std::to_string(leg.bytes.in) + " bytes in, " + std::to_string(leg.bytes.out) + " out" +
+                    (leg.end_seen ? ""
+                     : leg.over   ? " until it was reset"
+                                  : ", its end was not seen");
+        else
+            says += "its beginning came before the capture there";
+        if (leg.missing_bytes > 0)
+            says += "; " + std::to_string(leg.missing_bytes) + " of them in packets that were not captured";
+        hop.evidence.push_back(said(leg.handshake_seen && leg.missing_bytes == 0 ? Grade::decoded : Grade::seen,
+                                    std::move(says), "packets"));
+        hop.evidence.back().frame = leg.first_frame;
+        return;
+    }
+    const auto known = captures_.find(dial.net_namespace);
+    if (known == captures_.end()) return;
+    std::string why = known->second.why;
+    if (why.empty()) {
+        const auto ended = dial.ended();
+        why = known->second.from > dial.opened
+                  ? "it began " + milliseconds(known->second.from - dial.opened) + " before the capture there did"
+                  : "none came";
+        if (ended && *ended < known->second.from)
+            why = "it was over " + milliseconds(known->second.from - *ended) + " before the capture there began";
+    }
+    hop.evidence.push_back(said(Grade::seen, "no packet of it captured in the pod's network: " + why, "packets"));
+}
+
 Hop ForwardBook::hop_of(const Need& need, const Dial& dial, bool same_bytes) const {
     const std::string stream = "stream " + std::to_string(need.stream->id);
     Hop hop;
     hop.kind = HopKind::process;
-    hop.grade = Grade::seen;
+    // Without the sandbox and without an owner it is only the one connection that fits.
+    const bool owned = dial.from.pid != 0;
+    hop.grade = owned || need.net_namespace != 0 ? Grade::seen : Grade::inferred;
     hop.client = dial.client;
     hop.server = dial.server;
-    hop.from = dial.from;
+    if (owned) hop.from = dial.from;
     hop.to = dial.to;
     hop.proto = "tcp";
     hop.start = dial.opened;
-    if (dial.closed) hop.took = *dial.closed - dial.opened;
-    if (dial.bytes) hop.bytes = *dial.bytes;
+    if (const auto ended = dial.ended()) hop.took = *ended - dial.opened;
+    if (const auto bytes = dial.carried()) hop.bytes = *bytes;
     hop.net_namespace = dial.net_namespace;
     hop.stream = need.stream->id;
     const std::string where =
-        who(dial.from) + " made the connection in network namespace " + std::to_string(dial.net_namespace);
+        (owned ? who(dial.from) + " made the connection" : std::string("the connection was made")) +
+        " in network namespace " + std::to_string(dial.net_namespace);
     if (need.net_namespace != 0)
         hop.evidence.push_back(said(Grade::decoded, where + ", the sandbox's", "netns"));
     else
@@ -206,6 +328,7 @@ Hop ForwardBook::hop_of(const Need& need, const Dial& dial, bool same_bytes) con
     if (same_bytes)
         hop.evidence.push_back(
             said(Grade::decoded, "carried as many bytes as " + stream + " in both directions", "bytes"));
+    add_packets(hop, dial);
     if (!dial.to) return hop;
     const auto inside = in_containers_.find(dial.to->pid);
     if (inside == in_containers_.end()) return hop;
@@ -224,19 +347,19 @@ void ForwardBook::complete(Chain& chain, std::span<const std::unique_ptr<Session
     for (const Pair& pair : found) {
         const Need& need = streams[pair.need];
         if (!need.own) continue;
-        const Dial& dial = dials_[pair.dial];
+        const Dial dial = dials_[pair.dial].turned_to(need.stream->port);
         if (pair.joined && hops < limits::kForwardHopsMax) {
             chain.hops.push_back(hop_of(need, dial, pair.same_bytes));
             ++hops;
         }
         if (!pair.alive || chain.candidates.size() >= limits::kBookCandidatesMax) continue;
-        chain.candidates.push_back(said(Grade::inferred,
-                                        who(dial.from) + " connected from " + to_string(dial.client) + " to port " +
-                                            std::to_string(dial.server.port) + " " +
-                                            milliseconds(dial.opened - need.stream->start) + " after stream " +
-                                            std::to_string(need.stream->id) + " of " + need.session->id() +
-                                            " was opened; it fits others as well",
-                                        "forward"));
+        chain.candidates.push_back(said(
+            Grade::inferred,
+            (dial.from.pid != 0 ? who(dial.from) : std::string("somebody")) + " connected from " +
+                to_string(dial.client) + " to port " + std::to_string(dial.server.port) + " " +
+                milliseconds(dial.opened - need.stream->start) + " after stream " + std::to_string(need.stream->id) +
+                " of " + need.session->id() + " was opened; it fits others as well",
+            "forward"));
     }
 }
 

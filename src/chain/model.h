@@ -201,6 +201,7 @@ struct Hop {
     Duration took;
     ByteCounts bytes;
     std::uint64_t net_namespace = 0;      // inode of the one that a forwarded connection was made in; 0: not told
+    std::uint64_t packets = 0;            // of a forwarded connection, captured in that namespace; 0: none
     std::optional<std::uint32_t> stream;  // of the session before it: what a forwarded connection carries
     std::vector<Evidence> evidence;
     // Hop to a process: it (the first) and what it ran, by process events; empty: not watched.

@@ -24,6 +24,7 @@ void add_live_inputs(pipeline::LiveRunner& runner, const LiveInputs& inputs,
              }});
     }
     if (const Status added = kernel.add_to(runner, pipeline); !added) report_error(added.error());
+    if (const Status added = inputs.pods.add_to(runner); !added) report_error(added.error());
     const std::vector<std::string> names = inputs.sources.names();
     for (std::size_t i = 0; i < names.size(); ++i) {
         capture::LiveSource* source = inputs.sources.all()[i].get();

@@ -1,4 +1,5 @@
-// What a live command listens to, and in which order: sockets' owners, what eBPF tells, packets.
+// What a live command listens to, and in which order: sockets' owners, what eBPF tells, packets,
+// packets in pods.
 #pragma once
 
 #include <functional>
@@ -6,6 +7,7 @@
 #include "cli/live_kernel.h"
 #include "cli/live_owners.h"
 #include "cli/live_sources.h"
+#include "cli/pod_captures.h"
 #include "pipeline/live_runner.h"
 #include "pipeline/pipeline.h"
 
@@ -17,6 +19,7 @@ struct LiveInputs {
     LiveOwners& owners;
     LiveKernel& kernel;
     LiveSources& sources;
+    PodCaptures& pods;
     pipeline::Pipeline& pipeline;
 };
 void add_live_inputs(pipeline::LiveRunner& runner, const LiveInputs& inputs,

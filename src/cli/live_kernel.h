@@ -48,6 +48,8 @@ public:
     }
     // What the owners were told of connections.
     void on(const SocketLife& life) { forwards_.on(life); }
+    // What packets in pods tell of them, and where none are captured: chain/joins_forward.
+    [[nodiscard]] chain::ForwardBook& forwards() { return forwards_; }
     // One that a runtime makes: it may be a forwarded connection.
     [[nodiscard]] bool may_forward(const SocketLife& life) const { return forwards_.is_by_runtime(life); }
     // The owners have read their table again.

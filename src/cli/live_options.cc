@@ -74,6 +74,11 @@ std::vector<OptionSpec> live_option_specs() {
          .value = "NS",
          .text = "capture in this network namespace: a pid, a name or a path",
          .repeat = true},
+        {.name = "pod-netns",
+         .value = "WHEN",
+         .text = "capture in the network namespaces of pods that ports are forwarded into",
+         .fallback = "auto",
+         .choices = {"auto", "off"}},
         {.name = "for", .value = "TIME", .text = "end after this time (90s, 10m)"},
         {.name = "ebpf",
          .value = "WHEN",
@@ -120,6 +125,7 @@ Result<LiveOptions> live_options(const Invocation& invocation) {
     }
     options.host_root = host_directory(invocation);
     options.ebpf = invocation.text("ebpf");
+    options.pod_networks = invocation.text("pod-netns") != "off";
     options.tls_key_files = invocation.all("tls-keys");
     const auto memory = parse_size("mem", invocation.text("mem"));
     if (!memory) return unexpected(memory.error());

@@ -20,6 +20,7 @@ struct LiveOptions {
     std::uint64_t lines_max = 0;      // --count; 0: no limit
     std::string host_root = "/";
     std::string ebpf = "auto";  // auto, off, require
+    bool pod_networks = true;   // --pod-netns auto
     std::vector<std::string> tls_key_files;
     std::uint64_t memory_bytes_max = 0;
 };

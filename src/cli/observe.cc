@@ -59,6 +59,7 @@ public:
           out_(STDOUT_FILENO, "standard output"),
           owners_(options_.host_root),
           kernel_(owners_),
+          pods_(owners_, kernel_),
           watch_(out_, {.format = format_of(invocation),
                         .reveal = reveal,
                         .style = {.glyphs = glyphs_of(invocation),
@@ -86,6 +87,7 @@ private:
     decode::TlsKeys keys_;
     LiveOwners owners_;
     LiveKernel kernel_;
+    PodCaptures pods_;
     LiveWatch watch_;
     std::unique_ptr<LiveSources> sources_;
     std::unique_ptr<pipeline::Pipeline> pipeline_;
@@ -95,6 +97,10 @@ private:
 };
 
 Status Observation::open() {
+    if (options_.pod_networks)
+        pods_.start(options_.host_root);
+    else
+        pods_.off();
     if (const Status read = add_tls_key_files(options_.tls_key_files, keys_); !read) return read;
     owners_.start(!options_.sources.net_namespaces.empty());
     if (options_.ebpf != "off") {
@@ -117,11 +123,12 @@ Status Observation::open() {
     pipeline_ =
         std::make_unique<pipeline::Pipeline>(pipeline::Options{.retention = live_retention(options_.memory_bytes_max),
                                                                .tls_keys = &keys_,
-                                                               .tap = &watch_,
-                                                               .observer = &watch_,
+                                                               .tap = &pods_,
+                                                               .observer = &pods_,
                                                                .may_hold_copies = sources_->all().size() > 1});
     pipeline_->builder().chain_single_sessions();
     watch_.attach(*pipeline_);
+    pods_.pass_on_to(watch_, watch_);
     owners_.name_containers(pipeline_->builder());
     PrivilegeOptions least{.user = invocation_.text("user"),
                            .keep = capabilities_for_owners(!options_.sources.net_namespaces.empty())};
@@ -134,6 +141,7 @@ std::vector<std::string> Observation::partial() const {
     if (!without_ebpf_.empty()) missing.push_back("processes of short connections: no eBPF, " + without_ebpf_);
     if (owners_.component_ports().empty() && !options_.sources.all_ports)
         missing.emplace_back("streaming ports: no kubelet or container runtime was found; --port N names one");
+    if (std::string pods = pods_.missing(); !pods.empty()) missing.push_back(std::move(pods));
     for (std::string& limit : owners_.limits()) missing.push_back(std::move(limit));
     return missing;
 }
@@ -141,7 +149,7 @@ std::vector<std::string> Observation::partial() const {
 void Observation::count_drops() {
     if (const std::uint64_t lost = owners_.newly_lost() + kernel_.newly_lost(); lost > 0)
         pipeline_->lost(LossPlace::ring, lost);
-    if (const std::uint64_t dropped = sources_->newly_dropped(); dropped > 0)
+    if (const std::uint64_t dropped = sources_->newly_dropped() + pods_.newly_dropped(); dropped > 0)
         pipeline_->lost(LossPlace::kernel, dropped);
 }
 
@@ -154,7 +162,9 @@ void Observation::on_tick(Timestamp now) {
         const Result<bool> changed = sources_->follow(owners_.component_ports(), now);
         if (!changed) report_error(changed.error());
         if (const Status followed = kernel_.follow(*pipeline_, now); !followed) report_error(followed.error());
+        pods_.follow();
     }
+    pods_.tick(now);
     watch_.tick(now);
 }
 
@@ -224,15 +234,17 @@ int Observation::run() {
                              ++inputs_failed_;
                              report_error(error);
                          }});
-    add_live_inputs(runner, {owners_, kernel_, *sources_, *pipeline_});
+    add_live_inputs(runner, {owners_, kernel_, *sources_, pods_, *pipeline_});
     begun_ = Clock::now();
     const auto end = runner.run(options_.at_most);
     if (!end) report_error(end.error());
     kernel_.finish(*pipeline_);
+    pods_.finish();
     count_drops();
     pipeline_->finish();
     watch_.finish();
     report_note(summary(), "");
+    if (const std::string trouble = pods_.trouble(); !trouble.empty()) report_note(trouble, "");
     tell_losses();
     return end ? exit_status() : kFailed;
 }

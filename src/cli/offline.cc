@@ -12,6 +12,7 @@
 #include "cli/tls_key_files.h"
 #include "core/limits.h"
 #include "core/untrusted.h"
+#include "pipeline/pod_legs.h"
 #include "record/recorder_comment.h"
 #include "record/sidecar.h"
 
@@ -56,6 +57,8 @@ struct Offline::State {
         chain::Ends ends;
     };
     std::multimap<std::pair<Endpoint, Endpoint>, Told> owners;
+    std::map<std::uint64_t, std::unique_ptr<pipeline::PodLegs>> legs_by_network;
+    std::vector<pipeline::PodLegs*> pods;  // by interface; null: no pod's
 
     void learn_owners(const capture::FileNote& note) {
         auto comment = record::parse_comment(note.text);
@@ -112,7 +115,38 @@ struct Offline::State {
                 kernel.on(record, pipeline->builder());
             return;
         }
-        pipeline->on(packet);
+        if (pipeline::PodLegs* legs = pod_legs(packet.interface))
+            legs->on(packet);
+        else
+            pipeline->on(packet);
+    }
+
+    // Of the interface, where it is one of a pod's network: what was captured there for port-forwards.
+    pipeline::PodLegs* pod_legs(std::uint32_t interface) {
+        if (interface >= pods.size()) {
+            std::size_t known = interface + std::size_t{1};
+            std::map<std::uint32_t, std::uint64_t> networks;
+            for (const capture::FileSummary& file : reader->files()) {
+                for (const capture::InterfaceInfo& info : file.interfaces) {
+                    known = std::max(known, info.number + std::size_t{1});
+                    networks[info.number] = capture::pod_network_of(info.description);
+                }
+            }
+            pods.resize(known, nullptr);
+            for (const auto& [number, network] : networks) {
+                if (network != 0) pods[number] = legs_in(network);
+            }
+        }
+        return pods[interface];
+    }
+
+    // One for each namespace: a file may declare its interface anew, and so may the next of a ring.
+    pipeline::PodLegs* legs_in(std::uint64_t network) {
+        auto& legs = legs_by_network[network];
+        if (!legs)
+            legs =
+                std::make_unique<pipeline::PodLegs>(network, [this](const chain::ForwardLeg& leg) { kernel.on(leg); });
+        return legs.get();
     }
 
     Status add_source(Result<std::unique_ptr<capture::StreamSource>> source, const std::string& name,
@@ -247,7 +281,8 @@ void Offline::run() {
     };
     Packet packet;
     for (std::uint64_t count = 1; s.reader && s.reader->next(packet); ++count) {
-        if (packet.interface > 0 && !copies && packet.link_type != LinkType::upper_pdu) {
+        if (packet.interface > 0 && !copies && packet.link_type != LinkType::upper_pdu &&
+            !s.pod_legs(packet.interface)) {
             copies = true;
             s.pipeline->expect_copies();
         }
@@ -259,7 +294,10 @@ void Offline::run() {
     }
     take_chunks_before(std::nullopt);
     s.name_owners();
+    // A recorded connection in a pod may be all there is beside its session.
+    if (!s.legs_by_network.empty()) s.pipeline->builder().chain_single_sessions();
     s.pipeline->finish();
+    for (const auto& [network, legs] : s.legs_by_network) legs->finish();
     s.kernel.complete(s.pipeline->builder());
     for (const auto& source : s.sources) {
         s.pipeline->model().loss.add(LossPlace::file, source->lost_bytes());

@@ -89,6 +89,21 @@ Status drop_privileges(const PrivilegeOptions& options) {
     return Done{};
 }
 
+std::string lacks_for_opener() {
+    if (capng_get_caps_process() != 0) return "the right to read capabilities";
+    for (const int needed : {CAP_SYS_ADMIN, CAP_NET_RAW}) {
+        const auto number = static_cast<unsigned>(needed);
+        if (capng_have_capability(CAPNG_EFFECTIVE, number) == 0)
+            return needed == CAP_SYS_ADMIN ? "CAP_SYS_ADMIN" : "CAP_NET_RAW";
+    }
+    return {};
+}
+
+bool confine_opener() {
+    return drop_privileges({.user = {}, .keep = {CAP_SYS_ADMIN, CAP_NET_RAW, CAP_SYS_PTRACE}}) &&
+           enter_sandbox(Sandbox::opener);
+}
+
 Status go_on_with_least(const PrivilegeOptions& options) {
     if (Status dropped = drop_privileges(options); !dropped) return dropped;
     if (const Status entered = enter_sandbox(Sandbox::live); !entered) report_error(entered.error());

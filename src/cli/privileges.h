@@ -20,6 +20,14 @@ struct PrivilegeOptions {
 // and CAP_PERFMON; CAP_SYS_ADMIN for tables of other network namespaces.
 std::vector<int> capabilities_for_owners(bool other_net_namespaces);
 
+// What the process that opens packet sockets in pods' network namespaces (capture/namespace_opener.h) needs and the
+// caller has not: "CAP_SYS_ADMIN"; empty: it has it.
+std::string lacks_for_opener();
+// In that process: its capabilities are CAP_SYS_ADMIN, CAP_NET_RAW and CAP_SYS_PTRACE from now on (to enter a
+// namespace, to make a packet socket, to open /proc/PID/ns/net of any process), and the sandbox `opener` is entered.
+// False: not confined, so nothing may be opened.
+bool confine_opener();
+
 // PRV-01: no such user; PRV-02: the kernel refused.
 Status drop_privileges(const PrivilegeOptions& options);
 

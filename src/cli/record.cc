@@ -100,7 +100,11 @@ Result<RecordOptions> record_options(const Invocation& invocation) {
 class Recording final : public chain::Observer {
 public:
     Recording(const Invocation& invocation, RecordOptions options)
-        : invocation_(invocation), options_(std::move(options)), owners_(options_.live.host_root), kernel_(owners_) {}
+        : invocation_(invocation),
+          options_(std::move(options)),
+          owners_(options_.live.host_root),
+          kernel_(owners_),
+          pods_(owners_, kernel_) {}
 
     Status open();
     int run();
@@ -137,6 +141,7 @@ private:
     decode::TlsKeys keys_;
     LiveOwners owners_;
     LiveKernel kernel_;
+    PodCaptures pods_;
     std::unique_ptr<Recorder> recorder_;
     std::unique_ptr<LiveSources> sources_;
     std::unique_ptr<pipeline::Pipeline> pipeline_;
@@ -147,6 +152,10 @@ private:
 };
 
 Status Recording::open() {
+    if (options_.live.pod_networks)
+        pods_.start(options_.live.host_root);
+    else
+        pods_.off();
     if (const Status read = add_tls_key_files(options_.live.tls_key_files, keys_); !read) return read;
     owners_.start(!options_.live.sources.net_namespaces.empty());
     if (options_.live.ebpf != "off") {
@@ -172,11 +181,14 @@ Status Recording::open() {
         if (const Status added = recorder_->add_interface(source->info()); !added) return added;
     }
     know_table();
+    pods_.pass_on_to(recorder_->tap(), *this);
+    pods_.also_tell([this](const capture::InterfaceInfo& network) { recorder_->add_interface_later(network); },
+                    [this](const Packet& packet) { recorder_->on_forwarded(packet); });
     pipeline_ = std::make_unique<pipeline::Pipeline>(
         pipeline::Options{.retention = live_retention(options_.live.memory_bytes_max),
                           .tls_keys = &keys_,
-                          .tap = &recorder_->tap(),
-                          .observer = this,
+                          .tap = &pods_,
+                          .observer = &pods_,
                           .may_hold_copies = options_.recorder.may_hold_copies});
     return give_up_privileges();
 }
@@ -262,7 +274,7 @@ std::uint64_t Recording::lost() const {
 void Recording::count_drops() {
     if (const std::uint64_t lost_signs = owners_.newly_lost() + kernel_.newly_lost(); lost_signs > 0)
         pipeline_->lost(LossPlace::ring, lost_signs);
-    if (const std::uint64_t dropped = sources_->newly_dropped(); dropped > 0)
+    if (const std::uint64_t dropped = sources_->newly_dropped() + pods_.newly_dropped(); dropped > 0)
         pipeline_->lost(LossPlace::kernel, dropped);
 }
 
@@ -278,7 +290,9 @@ void Recording::on_tick(Timestamp now) {
         if (!changed) report_error(changed.error());
         if (const Status followed = kernel_.follow(*pipeline_, now); !followed) report_error(followed.error());
         know_table();
+        pods_.follow();
     }
+    pods_.tick(now);
     name_waiting();
     recorder_->tick(now);
 }
@@ -319,6 +333,7 @@ int Recording::run() {
                 "");
     for (const std::string& missing : owners_.limits()) report_note(missing, "");
     for (const std::string& missing : kernel_.missing()) report_note(missing, "");
+    if (const std::string missing = pods_.missing(); !missing.empty()) report_note(missing, "");
     if (options_.recorder.files.unix_sockets == record::RecordUnix::off)
         report_note("unix sockets: not recorded" +
                         std::string(options_.recorder.files.name == "-" ? ", standard output is one file" : ""),
@@ -337,16 +352,18 @@ int Recording::run() {
                                                      ++inputs_failed_;
                                                      report_error(error);
                                                  }});
-    add_live_inputs(runner, {owners_, kernel_, *sources_, *pipeline_},
+    add_live_inputs(runner, {owners_, kernel_, *sources_, pods_, *pipeline_},
                     [this](const Packet& packet) { recorder_->on(packet); });
     const auto end = runner.run(options_.live.at_most);
     if (!end) report_error(end.error());
     kernel_.finish(*pipeline_);
+    pods_.finish();
     count_drops();
     pipeline_->finish();
     name_waiting();
     write_end();
     report_note(summary(), "");
+    if (const std::string trouble = pods_.trouble(); !trouble.empty()) report_note(trouble, "");
     if (!end || !recorder_->status() || inputs_failed_ > 0) return kFailed;
     return invocation_.on("strict") && lost() > 0 ? kDataLost : kDone;
 }

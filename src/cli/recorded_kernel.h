@@ -20,6 +20,8 @@ public:
 
     // Anything but stream pieces. `builder` is told the names of containers.
     void on(const capture::UnixRecord& record, chain::Builder& builder);
+    // Of packets that were captured in pods.
+    void on(const chain::ForwardLeg& leg) { forwards_.on(leg); }
     // Once everything was read: the hops to shims, processes and into pods, and names of processes that are known by
     // number only.
     void complete(chain::Builder& builder);

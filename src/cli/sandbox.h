@@ -15,6 +15,7 @@ namespace hopscope::cli {
 enum class Sandbox : std::uint8_t {
     offline,  // no programs, no sockets, no other processes, no namespaces, nothing that changes the system
     live,     // the same, but sockets, eBPF and network namespaces, by which a node is watched
+    opener,   // nothing but what capture/namespace_opener.h does: each call that it makes is allowed by name
 };
 
 // False: a build with sanitizers.

@@ -236,6 +236,9 @@ inline constexpr std::size_t kBookStepsPerProgramMax = 4096;  // starts and ends
 inline constexpr std::size_t kBookStartsMax =
     4;  // programs that one process became and that are compared with a command
 inline constexpr std::size_t kBookCandidatesMax = 8;  // shown of one session
+inline constexpr std::size_t kDockerBookContainersMax =
+    1024;                                                  // that are made, looked at or attached to; and names of them
+inline constexpr std::size_t kDockerBookAttachedMax = 64;  // sessions of one container; each is a client that waits
 inline constexpr std::size_t kDockerBookExecsMax =
     4096;                                       // whose container and session are remembered; 20 a second for 3 minutes
 inline constexpr std::size_t kMissingMax = 32;  // parts of one chain that are named as missing
@@ -245,5 +248,16 @@ inline constexpr std::size_t kForwardRuntimesMax = 1024;      // processes; a no
 inline constexpr std::size_t kForwardContainersMax = 16'384;  // whose network is known, and as many processes in them
 inline constexpr std::size_t kForwardStreamsMax = 2048;       // weighed for one chain
 inline constexpr std::size_t kForwardHopsMax = 256;           // connections shown of one port-forward
+
+// --- captures in pods' network namespaces, for port-forwards
+inline constexpr std::size_t kPodCapturesMax = 16;  // at once, 2 MiB of kernel memory each
+inline constexpr std::uint64_t kPodRingBytes = 2 * 1024 * 1024;
+inline constexpr std::size_t kPodNetworksMax = 512;      // different ones in one run: half of a file's interfaces
+inline constexpr std::size_t kPodLegsMax = 1024;         // connections followed at once in one of them, 250 bytes each
+inline constexpr std::size_t kPodCallsWaitingMax = 64;   // calls about sandboxes that the table does not have yet
+inline constexpr std::int64_t kPodPacketsWaitMs = 1000;  // until their port is known to be forwarded, or not
+inline constexpr std::size_t kPodPacketsWaitBytesMax = 1024 * 1024;  // of one capture
+inline constexpr std::uint64_t kPodPacketsPerTickMax =
+    500;  // 2,000 a second on all ports: then beginnings and ends alone, until the port is known
 
 }  // namespace hopscope::limits

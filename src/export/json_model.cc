@@ -133,6 +133,7 @@ void hop_object(JsonWriter& json, const Hop& hop, Timestamp chain_start, const c
     if (hop.took.ns != 0) json.seconds("took_s", hop.took);
     bytes_member(json, hop.bytes);
     json.number_if("netns", hop.net_namespace);
+    json.number_if("packets", hop.packets);
     if (hop.stream) json.number("stream", *hop.stream);
     ran_member(json, hop, chain_start, reveal);
     evidence_array(json, "evidence", hop.evidence);

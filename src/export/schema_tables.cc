@@ -172,6 +172,7 @@ constexpr Property kHop[] = {
     {"took_s", "number", "until the answer"},
     {"bytes", "ref bytes!", ""},
     {"netns", "integer", "inode of the network namespace that a forwarded connection was made in"},
+    {"packets", "integer", "of a forwarded connection, captured in that network namespace"},
     {"stream", "integer", "of the session before it: what a forwarded connection carries"},
     {"ran", "[]ref ran", "hop process: it, the first, and what it ran, by start; live only"},
     {"ran_dropped", "integer", "beyond what is kept of them"},

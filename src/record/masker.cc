@@ -81,11 +81,25 @@ private:
                 collect_record(packet);
                 continue;
             }
+            if (pod_network(**reader, packet.interface) != 0) continue;
             pipeline.on(packet);
             masker_.collect(packet);
         }
         masker_.finish();
         return Done{};
+    }
+
+    // Of an interface that was declared before its packet. What is forwarded into a pod is content whatever it is.
+    std::uint64_t pod_network(const capture::Reader& reader, std::uint32_t interface) {
+        if (interface >= pod_networks_.size()) {
+            const std::vector<capture::InterfaceInfo> interfaces = reader.files().front().interfaces;
+            pod_networks_.resize(std::max<std::size_t>(interfaces.size(), interface + 1));
+            for (const capture::InterfaceInfo& info : interfaces) {
+                if (info.number < pod_networks_.size())
+                    pod_networks_[info.number] = capture::pod_network_of(info.description);
+            }
+        }
+        return pod_networks_[interface];
     }
 
     void collect_record(const Packet& packet) {
@@ -148,8 +162,19 @@ private:
             const std::string comment = std::exchange(comment_, {});
             copy.assign(packet.bytes.begin(), packet.bytes.end());
             packet.bytes = copy;
+            const std::uint64_t network = pod_network(**reader, packet.interface);
+            if (network != 0 && commented && declared_.insert(packet.interface).second) {
+                if (Status added = commented->add_interface({.number = packet.interface,
+                                                             .link_type = packet.link_type,
+                                                             .name = "lo",
+                                                             .snaplen = 0,
+                                                             .description = capture::pod_network_description(network)});
+                    !added)
+                    return added;
+            }
+            StreamMasker& masker = network != 0 ? forwarded_masker_ : masker_;
             const std::size_t changed =
-                packet.link_type == LinkType::upper_pdu ? mask_record(packet, copy) : masker_.mask(packet, copy);
+                packet.link_type == LinkType::upper_pdu ? mask_record(packet, copy) : masker.mask(packet, copy);
             packet.bytes = copy;
             ++summary_.packets;
             summary_.packets_changed += changed > 0 ? 1 : 0;
@@ -214,6 +239,9 @@ private:
     Pseudonyms pseudonyms_;
     StreamMasker masker_{summary_.counts, pseudonyms_, {}};
     UnixMasker unix_masker_{pseudonyms_, summary_.counts, false};
+    StreamMasker forwarded_masker_{summary_.counts, pseudonyms_, {}};  // is told nothing: lets no payload stay
+    std::vector<std::uint64_t> pod_networks_;                          // by interface; 0: none
+    std::set<std::uint32_t> declared_;                                 // of them, in the copy
     std::set<LinkType> link_types_;
     std::string beside_;                 // the recording's sidecar, where it is masked, too
     std::optional<RecordingPart> part_;  // what the recording calls itself

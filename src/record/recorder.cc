@@ -75,6 +75,7 @@ Recorder::Recorder(RecorderOptions options, std::unique_ptr<RecordingFiles> file
     : options_(std::move(options)),
       files_(std::move(files)),
       masker_(counts_.masked, pseudonyms_, {.live = true}),
+      forwarded_masker_(counts_.masked, pseudonyms_, {.live = true}),
       unix_masker_(pseudonyms_, counts_.masked, true) {
     if (options_.may_hold_copies) masker_.expect_copies();
 }
@@ -86,7 +87,11 @@ void Recorder::on(const Packet& packet) {
     TcpSegment segment;
     if (seen_.parse(packet, segment) && segment.flags.syn && !segment.flags.ack)
         named_.erase(key_of(segment.source, segment.destination));  // the addresses are used anew
-    hold({.packet = packet, .bytes = {}, .chunk = nullptr}, packet.bytes);
+    hold({.packet = packet, .bytes = {}, .chunk = nullptr, .forwarded = false}, packet.bytes);
+}
+
+void Recorder::on_forwarded(const Packet& packet) {
+    if (status_) hold({.packet = packet, .bytes = {}, .chunk = nullptr, .forwarded = true}, packet.bytes);
 }
 
 void Recorder::on(const StreamChunk& chunk) {
@@ -95,7 +100,8 @@ void Recorder::on(const StreamChunk& chunk) {
     ++counts_.unix_pieces;
     hold({.packet = {.at = chunk.at, .link_type = LinkType::upper_pdu},
           .bytes = {},
-          .chunk = std::make_unique<StreamChunk>(chunk)},
+          .chunk = std::make_unique<StreamChunk>(chunk),
+          .forwarded = false},
          chunk.bytes);
 }
 
@@ -117,7 +123,8 @@ void Recorder::on(const SocketLife& life) {
 }
 
 void Recorder::hold_event(Timestamp at, const std::string& record) {
-    hold({.packet = {.at = at, .link_type = LinkType::upper_pdu}, .bytes = {}, .chunk = nullptr}, as_bytes(record));
+    hold({.packet = {.at = at, .link_type = LinkType::upper_pdu}, .bytes = {}, .chunk = nullptr, .forwarded = false},
+         as_bytes(record));
 }
 
 void Recorder::know(const ContainerNames& names) {
@@ -217,9 +224,10 @@ void Recorder::write_first() {
 void Recorder::write_packet(Held& held) {
     Packet& packet = held.packet;
     TcpSegment segment;
-    const bool tcp = written_.parse(packet, segment);
-    const std::string comment = tcp ? comment_for(packet, segment) : std::string();
-    if (options_.payload == RecordPayload::headers) counts_.bytes_overwritten += masker_.mask(packet, held.bytes);
+    const bool tcp = (held.forwarded ? forwarded_ : written_).parse(packet, segment);
+    const std::string comment = tcp && !held.forwarded ? comment_for(packet, segment) : std::string();
+    StreamMasker& masker = held.forwarded ? forwarded_masker_ : masker_;
+    if (options_.payload == RecordPayload::headers) counts_.bytes_overwritten += masker.mask(packet, held.bytes);
     if (options_.payload == RecordPayload::none) cut_to_headers(packet, tcp, segment);
     if (status_) status_ = files_->write(packet, comment);
     if (status_) ++counts_.packets;

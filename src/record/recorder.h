@@ -60,8 +60,15 @@ public:
     // For the pipeline, which sees each packet before on() does.
     [[nodiscard]] pipeline::EventTap& tap() { return masker_.tap(); }
     Status add_interface(const capture::InterfaceInfo& info) { return files_->add_interface(info); }
+    // The same while it runs; an error is status()'s.
+    void add_interface_later(const capture::InterfaceInfo& info) {
+        if (status_) status_ = files_->add_interface(info);
+    }
     // Packet::frame must grow.
     void on(const Packet& packet);
+    // A packet of a pod's network namespace, of a connection that a runtime forwards: all it carries is content, and
+    // the addresses of its connection say nothing about others that have the same.
+    void on_forwarded(const Packet& packet);
     // What eBPF told; nothing where unix sockets are not recorded.
     void on(const StreamChunk& chunk);
     void on(ProcessEvent event);
@@ -88,6 +95,7 @@ private:
         Packet packet;  // its bytes are `bytes`
         std::vector<std::uint8_t> bytes;
         std::unique_ptr<StreamChunk> chunk;  // of a unix socket's piece, whose bytes are `bytes`
+        bool forwarded = false;              // in a pod
     };
     struct Known {
         Process process;
@@ -129,9 +137,10 @@ private:
     RecorderCounts counts_;
     Pseudonyms pseudonyms_;
     StreamMasker masker_;
+    StreamMasker forwarded_masker_;  // is told nothing, so that it lets no payload stay
     UnixMasker unix_masker_;
     LossCounters loss_;  // counted by the pipeline: not told again
-    decode::net::PacketParser seen_{loss_}, written_{loss_};
+    decode::net::PacketParser seen_{loss_}, written_{loss_}, forwarded_{loss_};
     std::deque<Held> held_;
     std::vector<std::vector<std::uint8_t>> spare_;  // buffers for the next packets
     std::size_t held_bytes_ = 0;

@@ -235,8 +235,8 @@ class Pod:
     """A pod with one container `main`: an HTTP server on `port` of loopback (in a network of its own: of all addresses), a loop
     that answers lines of stdin."""
 
-    def __init__(self, runtime, name):
-        self.runtime, self.name, self.namespace, self.port = runtime, name, "hopscope", free_port()
+    def __init__(self, runtime, name, port=0):
+        self.runtime, self.name, self.namespace, self.port = runtime, name, "hopscope", port or free_port()
         self.uid = "%s-%s-4%s-8%s-%s" % tuple(hashlib.sha256(f"{os.getpid()} {runtime.folder} {name}".encode()).hexdigest()[a:b]
                                               for a, b in ((0, 8), (8, 12), (12, 15), (15, 18), (18, 30)))
         network = cri.POD if runtime.own_network else cri.NODE
@@ -355,11 +355,11 @@ class Containerd(Daemon):
                        check=True, capture_output=True, env=environment())
         wait_for("the CRI plugin knows the image", lambda: {image.BUSYBOX, image.PAUSE} <= set(self.client.images()))
 
-    def pod(self, name="web"):
-        """A running Pod."""
+    def pod(self, name="web", port=0):
+        """A running Pod; port 0: one that is free on the node."""
         if not self.pods:
             self.load_image()
-        pod = Pod(self, name)
+        pod = Pod(self, name, port)
         self.pods.append(pod)
         return pod
 

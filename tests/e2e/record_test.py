@@ -22,15 +22,15 @@ def test(function):
 
 
 class Record:
-    """A running `hopscope record`; use as a context manager. Ends it in order."""
+    """A running `hopscope record`; use as a context manager. Ends it in order. `of`: the (runtime, pod) that it is to find."""
 
-    def __init__(self, world, name, *options):
+    def __init__(self, world, name, *options, of=None):
         self.file = os.path.join(world.rig.folder, name)
         self.process = subprocess.Popen([world.bin, "record", "-w", self.file, *options], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, "HOPSCOPE_CONFIG": "/dev/null"})
         self.errors = self.process.stderr.readline()
         assert self.errors.startswith(b"hopscope: recording"), self.errors + self.process.stderr.read()
-        runtime, pod = world.runtime()
+        runtime, pod = of or world.runtime()
         if f"port {runtime.stream_port(pod)}".encode() not in self.errors:
             time.sleep(5)  # on a busy machine the first look at the node was cut short; the next one finds the port
 
