@@ -66,6 +66,18 @@ struct hs_life_event {
     __u8 pad[5];
 };
 
+// life.bpf.c: accept(2) gave a connection of a unix stream or seqpacket listener to `server`.
+struct hs_unix_accept {
+    __u64 at_boot_ns;
+    __u64 listener_inode;
+    __u64 server_inode;
+    __u64 client_inode;  // 0: the client has closed its end already
+    struct hs_owner server;
+    struct hs_owner client;  // who connected
+    __u32 net_namespace;
+    __u32 pad;
+};
+
 #define HS_CGROUP_LEVELS 4
 #define HS_CGROUP_NAME_BYTES 128  // "cri-containerd-" and 64 digits and ".scope" take 86
 #define HS_FILENAME_BYTES 256

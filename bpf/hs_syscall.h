@@ -19,6 +19,13 @@ static __always_inline __u64 argument_of_syscall(void* regs, const int index) {
     return BPF_CORE_READ((struct pt_regs___arm64*)regs, regs[index]);
 }
 
+// Argument 0 at sys_exit, where arm64 has put the result in its register.
+static __always_inline __u64 first_argument_at_exit(void* regs) {
+    if (bpf_core_field_exists(((struct pt_regs___x86*)0)->orig_ax))
+        return BPF_CORE_READ((struct pt_regs___x86*)regs, di);
+    return BPF_CORE_READ((struct pt_regs___arm64*)regs, orig_x0);
+}
+
 // The socket behind a descriptor of the current process; 0: none.
 static __always_inline struct sock* sock_of_fd(__u32 fd) {
     struct task_struct* task = (struct task_struct*)bpf_get_current_task();

@@ -36,7 +36,7 @@ enum bpf_func_id {
     BPF_FUNC_skc_to_unix_sock = 178,  // 5.16
 };
 
-enum { SOCK_STREAM = 1 };
+enum { SOCK_STREAM = 1, SOCK_DGRAM = 2 };
 enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10 };
 enum { IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_MPTCP = 262 };
 enum {
@@ -122,8 +122,20 @@ struct upid {
     int nr;
 };
 
+struct hlist_node {
+    struct hlist_node *next, **pprev;
+};
+
+struct hlist_head {
+    struct hlist_node* first;
+};
+
+// Of the kinds of tasks a number may stand for, the leader of a thread group (Linux 4.19).
+enum { PIDTYPE_TGID = 1 };
+
 struct pid {
     unsigned int level;
+    struct hlist_head tasks[4];
     struct upid numbers[1];
 };
 
@@ -143,6 +155,7 @@ struct task_struct {
     struct task_struct* real_parent;
     struct task_struct* group_leader;
     struct pid* thread_pid;
+    struct hlist_node pid_links[4];
     __u64 start_boottime;
     char comm[16];
     struct mm_struct* mm;
@@ -292,6 +305,7 @@ struct pt_regs___x86 {
 
 struct pt_regs___arm64 {
     __u64 regs[31];
+    __u64 orig_x0;
     __s32 syscallno;
 };
 

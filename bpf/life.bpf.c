@@ -21,11 +21,18 @@ char _license[] SEC("license") = "GPL";
 
 volatile const long nr_accept = -1;
 volatile const long nr_accept4 = -1;
+volatile const long tell_unix = 0;
 
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, 1024 * 1024);
 } ring SEC(".maps");
+
+// Of its own, so that neither kind takes the room of the other.
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 4096);
+} unix_ring SEC(".maps");
 
 struct known_owner {
     __u64 inode;
@@ -112,6 +119,26 @@ int on_state(struct bpf_raw_tracepoint_args *ctx) {
     return 0;
 }
 
+static __always_inline void tell_unix_accept(struct sock *sk, struct sock *listener) {
+    if (BPF_CORE_READ(sk, sk_type) == SOCK_DGRAM) return;
+    struct hs_unix_accept *event = bpf_ringbuf_reserve(&unix_ring, sizeof *event, 0);
+    if (!event) {
+        count(HS_COUNTER_LOST);
+        return;
+    }
+    __builtin_memset(event, 0, sizeof *event);
+    event->at_boot_ns = bpf_ktime_get_boot_ns();
+    event->server_inode = inode_of(sk);
+    if (listener) event->listener_inode = inode_of(listener);
+    struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
+    if (peer) event->client_inode = inode_of(peer);
+    owner_from_current(&event->server);
+    owner_from_pid(&event->client, BPF_CORE_READ(sk, sk_peer_pid));
+    event->net_namespace = net_namespace_of(sk);
+    bpf_ringbuf_submit(event, wake_flags(&unix_ring));
+    count(HS_COUNTER_EVENTS);
+}
+
 SEC("raw_tp/sys_exit")
 int on_accept(struct bpf_raw_tracepoint_args *ctx) {
     long result = ctx->args[1];
@@ -121,6 +148,7 @@ int on_accept(struct bpf_raw_tracepoint_args *ctx) {
     struct sock *sk = sock_of_fd(result);
     if (!sk) return 0;
     __u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+    if (family == AF_UNIX && tell_unix) tell_unix_accept(sk, sock_of_fd(first_argument_at_exit((void *)ctx->args[0])));
     if (family != AF_INET && family != AF_INET6) return 0;
     if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP) return 0;
     __u64 inode = inode_of(sk);

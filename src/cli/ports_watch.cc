@@ -9,8 +9,11 @@
 #include <csignal>
 #include <ctime>
 #include <map>
+#include <set>
+#include <utility>
 
 #include "cli/report_error.h"
+#include "core/limits.h"
 #include "core/untrusted.h"
 #include "export/watch_lines.h"
 #include "procmap/bpf/watcher.h"
@@ -45,14 +48,15 @@ std::string key_of(const Verdict& verdict) {
            std::to_string(verdict.inode) + " " + verdict.unix_path;
 }
 
-bool is_unix(const Verdict& verdict) {
-    return verdict.transport != Transport::tcp && verdict.transport != Transport::udp;
-}
+bool is_unix(Transport transport) { return transport != Transport::tcp && transport != Transport::udp; }
 
 struct Open {
     SocketLife life;
-    std::string path;  // unix
+    std::string path;     // unix
+    bool looked = false;  // it was in a picture: how long it lived is known as well as one looks
 };
+
+constexpr std::size_t kAcceptsKeptMax = 1024;  // of listeners that are younger than the last picture
 
 // Does a connection to `server` arrive at this listener?
 bool arrives_at(const Verdict& verdict, const SocketLife& life) {
@@ -79,7 +83,8 @@ public:
             why_not_ = "another root directory";
             return Done{};
         }
-        auto opened = procmap::SocketWatcher::open();
+        auto opened = procmap::SocketWatcher::open(limits::kLifeRingBytes, 0,
+                                                   request_.queries.empty() ? 0 : limits::kLifeRingBytes);
         if (opened) {
             watcher_ = std::move(*opened);
             return Done{};
@@ -99,9 +104,9 @@ public:
                 "polling every " + std::string(seconds) +
                     ": listeners and connections that live shorter than that are missed (no eBPF: " + why_not_ + ")");
         } else if (!request_.queries.empty()) {
-            limits.insert(
-                limits.begin(),
-                "unix sockets are polled: connections to them that live shorter than the interval are missed");
+            limits.insert(limits.begin(),
+                          "unix sockets: that a connection ended is seen at the next look, one that is never accepted "
+                          "is missed if it is shorter than the interval");
         }
         lines_.start({.at = clock_now(),
                       .method = watcher_ ? "eBPF" : "polling",
@@ -122,7 +127,8 @@ public:
             }
             pollfd ready{.fd = watcher_->fd(), .events = POLLIN, .revents = 0};
             ::poll(&ready, 1, static_cast<int>(std::min<std::int64_t>(left_ms, kTickMs)));
-            watcher_->drain([&](const procmap::SocketSign& sign) { book_.on(sign); });
+            watcher_->drain([&](const procmap::SocketSign& sign) { book_.on(sign); },
+                            [&](const procmap::UnixAccept& accept) { accepted(accept); });
             book_.tick(clock_now());
             if (look_again_) {
                 sleep_ms(kSettleMs);  // a program that starts opens several
@@ -158,11 +164,17 @@ public:
         listeners_.clear();
         for (const auto& [key, verdict] : now) listeners_.emplace(key, *verdict);
         first_ = false;
+        unix_listeners_.clear();
+        for (const Socket& socket : node.table.sockets)
+            if (is_unix(socket.transport) && socket.state == SocketState::listen) unix_listeners_.insert(socket.inode);
+        // What came before its listener was known; it is told now, or was never asked for.
+        for (const procmap::UnixAccept& accept : std::exchange(accepts_kept_, {})) accepted(accept);
+        accepts_kept_.clear();
     }
 
     void end() {
         book_.flush();
-        lines_.end(clock_now(), watcher_ ? watcher_->lost() + book_.forgotten() : 0);
+        lines_.end(clock_now(), watcher_ ? watcher_->lost() + book_.forgotten() + accepts_dropped_ : 0);
     }
 
 private:
@@ -197,12 +209,46 @@ private:
         if (by_port || asked) lines_.connection(life, "");
     }
 
+    void accepted(const procmap::UnixAccept& accept) {
+        const auto found = std::find_if(listeners_.begin(), listeners_.end(), [&](const auto& each) {
+            return is_unix(each.second.transport) && each.second.inode == accept.listener_inode;
+        });
+        if (found == listeners_.end()) {
+            if (unix_listeners_.contains(accept.listener_inode)) return;  // nobody asked for it
+            if (accepts_kept_.size() < kAcceptsKeptMax)
+                accepts_kept_.push_back(accept);
+            else
+                ++accepts_dropped_;
+            return;
+        }
+        if (open_.size() >= limits::kLifeConnectionsMax) {
+            ++accepts_dropped_;
+            return;
+        }
+        Open each{.life = {}, .path = found->second.unix_path};
+        each.life.kind = SocketLife::Kind::opened;
+        each.life.at = accept.at;
+        each.life.net_namespace = accept.net_namespace;
+        each.life.client_inode = accept.client_inode;
+        each.life.server_inode = accept.server_inode;
+        each.life.client_owner = accept.client;
+        each.life.server_owner = accept.server;
+        each.life.client_comm = accept.client_comm;
+        each.life.server_comm = accept.server_comm;
+        const std::string end = accept.client_inode != 0 ? std::to_string(accept.client_inode)
+                                                         : "accepted " + std::to_string(accept.server_inode);
+        const auto [place, is_new] = open_.emplace(found->first + " " + end, std::move(each));
+        if (is_new) lines_.connection(place->second.life, place->second.path);  // else the picture had it already
+    }
+
     void connections(const std::map<std::string, const Verdict*>& now, Timestamp at) {
         std::map<std::string, Open> open;
         for (const auto& [key, verdict] : now) {
-            if (watcher_ && !is_unix(*verdict)) continue;  // told by the watcher
+            if (watcher_ && !is_unix(verdict->transport)) continue;  // told by the watcher
             for (const chain::Peer& peer : verdict->peers) {
-                Open each{.life = life_of(*verdict, peer, at), .path = is_unix(*verdict) ? verdict->unix_path : ""};
+                Open each{.life = life_of(*verdict, peer, at),
+                          .path = is_unix(verdict->transport) ? verdict->unix_path : "",
+                          .looked = true};
                 open.emplace(key + " " + (peer.from ? to_string(*peer.from) : std::to_string(peer.inode)),
                              std::move(each));
             }
@@ -210,13 +256,13 @@ private:
         for (auto& [key, each] : open_) {
             if (open.contains(key)) continue;
             each.life.kind = SocketLife::Kind::closed;
-            each.life.lived = at - each.life.at;
+            if (each.looked) each.life.lived = at - each.life.at;
             each.life.at = at;
             lines_.connection(each.life, each.path);
         }
         for (auto& [key, each] : open) {
             if (const auto known = open_.find(key); known != open_.end()) {
-                each.life.at = known->second.life.at;
+                each.life = known->second.life;
             } else {
                 lines_.connection(each.life, each.path);
             }
@@ -254,6 +300,9 @@ private:
     bool look_again_ = false;
     std::map<std::string, Verdict> listeners_;
     std::map<std::string, Open> open_;
+    std::set<std::uint64_t> unix_listeners_;  // inodes of all in the last picture
+    std::vector<procmap::UnixAccept> accepts_kept_;
+    std::uint64_t accepts_dropped_ = 0;  // for want of room
     bool first_ = true;
 };
 

@@ -1,7 +1,8 @@
 // `hopscope ports --watch`: the listeners as they come and go, and the connections to those that were asked for.
 //
-// With the eBPF watcher every connection is told, also one of a millisecond, with the owners of both ends. Without it
-// the node is looked at again and again, and what is shorter than the interval is missed: the first line says so.
+// With the eBPF watcher every connection is told, also one of a millisecond, with the owners of both ends; of a unix
+// socket when it is accepted, and its end at the next look. Without it the node is looked at again and again, and what
+// is shorter than the interval is missed: the first line says so.
 #pragma once
 
 #include <cstdint>

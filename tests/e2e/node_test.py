@@ -4,7 +4,7 @@
 The runtimes run with private configuration (rig.py) and are taken down at the end. Every test is a function below; its
 docstring is the sentence that it proves. Where no runtime can run, all are skipped and the reason is said. Ends with
 'N passed, N failed, N skipped'. Python 3.11, standard library; ss (iproute2), tcpdump, lsof, setpriv (util-linux)."""
-import datetime, itertools, json, os, re, shutil, signal, statistics, subprocess, sys, time
+import datetime, itertools, json, os, re, shutil, signal, socket, statistics, subprocess, sys, time
 
 import daemons, streaming, testbed
 from testbed import Skip
@@ -735,9 +735,9 @@ def watch_follows(world):
 
 @test
 def watch_says_what_it_misses(world):
-    """the first line of a watch says that unix sockets are polled, and without eBPF that all are"""
+    """the first line of a watch says what it misses of unix sockets, and without eBPF that all are polled"""
     runtime, _ = world.runtime()
-    for options, wanted in (("--ebpf", "auto"), "unix sockets are polled"), (("--ebpf", "off"), "polling every 1 s"):
+    for options, wanted in (("--ebpf", "auto"), "unix sockets: "), (("--ebpf", "off"), "polling every 1 s"):
         child = subprocess.Popen([world.bin, "why", runtime.socket, "--watch=1", "-o", "ndjson", *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         try:
             start = json.loads(child.stdout.readline())
@@ -747,6 +747,38 @@ def watch_says_what_it_misses(world):
         assert start["kind"] == "watch.start" and start["method"] == ("polling" if "off" in options else start["method"]), start
         wanted = wanted if start["method"] == "eBPF" else "polling every 1 s"
         assert wanted in start["limits"][0] and "missed" in start["limits"][0], start
+
+
+@test
+def watch_tells_short_unix_connections(world):
+    """with eBPF `why SOCKET --watch` tells 300 connections of a millisecond to a unix socket once each, with both owners, though it looks every 2 s"""
+    path, log, count = os.path.join(world.rig.folder, "short.sock"), os.path.join(world.rig.folder, "short.log"), 300
+
+    def told(kind):
+        return [line for line in map(json.loads, daemons.read(log).splitlines()) if line["kind"] == kind]
+
+    with socket.socket(socket.AF_UNIX) as listener, open(log, "wb") as out:
+        listener.bind(path)
+        listener.listen(16)
+        child = subprocess.Popen([world.bin, "why", path, "--watch=2", "-o", "ndjson"], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL)
+        try:
+            daemons.wait_for("the listener", lambda: '"kind":"port"' in daemons.read(log), 10)
+            if told("watch.start")[0]["method"] != "eBPF":
+                raise Skip("no eBPF here")
+            client = subprocess.Popen([sys.executable, "-c", "import socket, sys, time\n"
+                                       "for _ in range(int(sys.argv[2])):\n with socket.socket(socket.AF_UNIX) as s: s.connect(sys.argv[1]); time.sleep(0.001)", path, str(count)])
+            for _ in range(count):
+                listener.accept()[0].close()
+            assert client.wait(10) == 0
+            daemons.wait_for("their ends", lambda: daemons.read(log).count("connection.close") >= count, 10)
+        finally:
+            child.send_signal(signal.SIGINT)
+            assert child.wait(10) == 0
+    opened, closed = told("connection.open"), told("connection.close")
+    assert len(opened) == len(closed) == count, (len(opened), len(closed))
+    for line in opened:
+        assert (line["from"]["pid"], line["to"]["pid"]) == (client.pid, os.getpid()), line
+    assert told("watch.end")[0]["lost"] == 0, told("watch.end")
 
 
 @test

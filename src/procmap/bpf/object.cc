@@ -200,6 +200,12 @@ Result<BpfRing> BpfRing::open(int map_fd) {
     return ring;
 }
 
+Status BpfRing::add(int map_fd) {
+    const int error = ring_buffer__add(ring_.get(), map_fd, Sink::take, sink_.get());
+    if (error != 0) return unexpected(bpf_error("cannot open ring buffer", "BPF_MAP_TYPE_RINGBUF", -error));
+    return Done{};
+}
+
 int BpfRing::fd() const { return ring_buffer__epoll_fd(ring_.get()); }
 
 std::size_t BpfRing::drain(const Callback& callback) {

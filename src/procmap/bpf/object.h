@@ -73,6 +73,7 @@ class BpfRing {
 public:
     using Callback = std::function<void(std::span<const std::uint8_t>)>;
     static Result<BpfRing> open(int map_fd);
+    Status add(int map_fd);  // another ring, drained with the first
     BpfRing(BpfRing&&) noexcept = default;
     BpfRing& operator=(BpfRing&&) noexcept = default;
 

@@ -2,6 +2,7 @@
 
 #include <bpf/libbpf.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -15,6 +16,12 @@
 namespace hopscope::procmap {
 namespace {
 
+ProcessId process_of(const hs_owner& owner) {
+    return {.pid = owner.pid, .start_ticks = start_ticks(owner.start_boot_ns)};
+}
+
+Untrusted comm_of(const hs_owner& owner) { return Untrusted(field_text(owner.comm, sizeof owner.comm)); }
+
 SocketSign sign_of(const hs_life_event& raw, const BootClock& clock) {
     SocketSign sign;
     sign.kind = raw.kind == HS_LIFE_ACCEPT ? SocketSign::Kind::accept : SocketSign::Kind::state;
@@ -27,10 +34,25 @@ SocketSign sign_of(const hs_life_event& raw, const BootClock& clock) {
     sign.old_state = tcp_state(raw.old_state);
     sign.new_state = tcp_state(raw.new_state);
     sign.sent_bytes = raw.sent_bytes;
-    sign.owner = {.pid = raw.owner.pid, .start_ticks = start_ticks(raw.owner.start_boot_ns)};
-    sign.comm = Untrusted(field_text(raw.owner.comm, sizeof raw.owner.comm));
+    sign.owner = process_of(raw.owner);
+    sign.comm = comm_of(raw.owner);
     return sign;
 }
+
+UnixAccept accept_of(const hs_unix_accept& raw, const BootClock& clock) {
+    return {.at = clock.wall(raw.at_boot_ns),
+            .listener_inode = raw.listener_inode,
+            .server_inode = raw.server_inode,
+            .client_inode = raw.client_inode,
+            .net_namespace = raw.net_namespace,
+            .server = process_of(raw.server),
+            .client = process_of(raw.client),
+            .server_comm = comm_of(raw.server),
+            .client_comm = comm_of(raw.client)};
+}
+
+// Which of the two a record is, its size tells.
+static_assert(sizeof(hs_unix_accept) != sizeof(hs_life_event));
 
 }  // namespace
 
@@ -42,16 +64,22 @@ struct SocketWatcher::State {
 SocketWatcher::SocketWatcher(std::unique_ptr<State> state) : state_(std::move(state)) {}
 SocketWatcher::~SocketWatcher() = default;
 
-Result<std::unique_ptr<SocketWatcher>> SocketWatcher::open(std::uint32_t ring_bytes, std::uint32_t wake_bytes) {
+Result<std::unique_ptr<SocketWatcher>> SocketWatcher::open(std::uint32_t ring_bytes, std::uint32_t wake_bytes,
+                                                           std::uint32_t unix_ring_bytes) {
     auto object = BpfObject::load("hopscope_life", bpf_object_life(), [&](BpfSetup& setup) {
         setup.ring_bytes("ring", ring_bytes);
         setup.constant("nr_accept", std::int64_t{SYS_accept});
         setup.constant("nr_accept4", std::int64_t{SYS_accept4});
         setup.constant("wake_bytes", wake_bytes);
+        setup.constant("tell_unix", unix_ring_bytes != 0 ? 1 : 0);
+        setup.ring_bytes("unix_ring",
+                         unix_ring_bytes != 0 ? unix_ring_bytes : static_cast<std::uint32_t>(::getpagesize()));
     });
     if (!object) return unexpected(std::move(object.error()));
     auto ring = BpfRing::open(object->map_fd("ring"));
     if (!ring) return unexpected(std::move(ring.error()));
+    if (unix_ring_bytes != 0)
+        if (Status added = ring->add(object->map_fd("unix_ring")); !added) return unexpected(std::move(added.error()));
     auto state = std::make_unique<State>(State{std::move(*object), std::move(*ring)});
     for (const char* program : {"on_state", "on_accept"})
         if (Status attached = state->object.attach(program); !attached) return unexpected(std::move(attached.error()));
@@ -60,9 +88,17 @@ Result<std::unique_ptr<SocketWatcher>> SocketWatcher::open(std::uint32_t ring_by
 
 int SocketWatcher::fd() const { return state_->ring.fd(); }
 
-std::size_t SocketWatcher::drain(const std::function<void(const SocketSign&)>& callback) {
+std::size_t SocketWatcher::drain(const std::function<void(const SocketSign&)>& callback,
+                                 const std::function<void(const UnixAccept&)>& unix_callback) {
     const BootClock clock;
     return state_->ring.drain([&](std::span<const std::uint8_t> bytes) {
+        // The kernel rounds nothing: a record is as long as it was reserved.
+        if (bytes.size() == sizeof(hs_unix_accept)) {
+            hs_unix_accept raw;
+            std::memcpy(&raw, bytes.data(), sizeof raw);
+            if (unix_callback) unix_callback(accept_of(raw, clock));
+            return;
+        }
         hs_life_event raw;
         if (bytes.size() < sizeof raw) return;
         std::memcpy(&raw, bytes.data(), sizeof raw);

@@ -30,11 +30,14 @@ Result<std::vector<Socket>> Scanner::scan() { return std::vector<Socket>{}; }
 struct SocketWatcher::State {};
 SocketWatcher::SocketWatcher(std::unique_ptr<State> state) : state_(std::move(state)) {}
 SocketWatcher::~SocketWatcher() = default;
-Result<std::unique_ptr<SocketWatcher>> SocketWatcher::open(std::uint32_t, std::uint32_t) {
+Result<std::unique_ptr<SocketWatcher>> SocketWatcher::open(std::uint32_t, std::uint32_t, std::uint32_t) {
     return left_out("cannot watch sockets with");
 }
 int SocketWatcher::fd() const { return -1; }
-std::size_t SocketWatcher::drain(const std::function<void(const SocketSign&)>&) { return 0; }
+std::size_t SocketWatcher::drain(const std::function<void(const SocketSign&)>&,
+                                 const std::function<void(const UnixAccept&)>&) {
+    return 0;
+}
 std::uint64_t SocketWatcher::lost() const { return 0; }
 std::uint64_t SocketWatcher::events() const { return 0; }
 
@@ -62,6 +65,7 @@ std::size_t UnixTap::flush(const std::function<void(const UnixWrite&)>&) { retur
 bool UnixTap::waits() const { return false; }
 std::uint64_t UnixTap::lost() const { return 0; }
 std::uint64_t UnixTap::lost_bytes() const { return 0; }
+std::uint64_t UnixTap::written(std::uint64_t) const { return 0; }
 std::uint64_t UnixTap::bytes() const { return 0; }
 
 BpfCapabilities check_bpf() {

@@ -6,7 +6,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <atomic>
@@ -106,6 +108,110 @@ pid_t start_server(const Fd& listener, int quit, int quit_write) {
         }
         ::close(got);
     }
+}
+
+// The same of unix sockets: each is told once, at accept, with both owners.
+TEST(SocketWatcher, a_thousand_unix_connections_of_a_millisecond_have_both_owners) {
+    auto watcher = SocketWatcher::open(limits::kLifeRingBytes, 0, limits::kLifeRingBytes);
+    SKIP_OR_FAIL_WITHOUT(watcher);
+    constexpr int kConnections = 1'000;
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    const std::string text = "hs-watcher-" + std::to_string(::getpid());
+    std::memcpy(name.sun_path + 1, text.data(), text.size());
+    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + text.size());
+    const auto* address = reinterpret_cast<const sockaddr*>(&name);
+    const Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::bind(listener.get(), address, size), 0);
+    ASSERT_EQ(::listen(listener.get(), 128), 0);
+    struct stat status {};
+    ASSERT_EQ(::fstat(listener.get(), &status), 0);
+    int quit[2];
+    ASSERT_EQ(::pipe(quit), 0);
+    const Fd quit_read(quit[0]);
+    Fd quit_write(quit[1]);
+    const pid_t server = start_server(listener, quit[0], quit[1]);
+    const pid_t client = ::fork();
+    if (client == 0) {
+        ::prctl(PR_SET_NAME, "hs-life-client");
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (int i = 0; i < kConnections; ++i) {
+            const Fd connection(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+            if (::connect(connection.get(), address, size) != 0) ::_exit(1);
+            if (i % 2 == 0 && ::write(connection.get(), "x", 1) != 1) ::_exit(2);
+            if (i % 2 == 0) ::usleep(1000);  // the others are closed at once, some before they are accepted
+        }
+        ::_exit(0);
+    }
+    int ended = -1;
+    ::waitpid(client, &ended, 0);
+    EXPECT_EQ(ended, 0);
+    std::vector<UnixAccept> accepts;
+    const auto drain = [&] {
+        (*watcher)->drain([](const SocketSign&) {},
+                          [&](const UnixAccept& accept) {
+                              if (accept.listener_inode == status.st_ino) accepts.push_back(accept);
+                          });
+    };
+    for (int round = 0; round < 200 && accepts.size() < kConnections; ++round, ::usleep(10'000)) drain();
+    const std::uint64_t server_start = start_ticks_of(static_cast<std::uint32_t>(server));
+    quit_write.reset();
+    ::waitpid(server, nullptr, 0);
+    drain();
+    ASSERT_EQ(accepts.size(), static_cast<std::size_t>(kConnections));
+    std::set<std::uint64_t> servers, clients;
+    std::size_t with_client_end = 0;
+    for (const UnixAccept& accept : accepts) {
+        ASSERT_EQ(accept.client.pid, static_cast<std::uint32_t>(client));
+        ASSERT_EQ(accept.server.pid, static_cast<std::uint32_t>(server));
+        ASSERT_EQ(accept.server.start_ticks, server_start);
+        ASSERT_EQ(accept.server_comm.raw(), "hs-life-server");
+        ASSERT_NE(accept.server_inode, 0U);
+        servers.insert(accept.server_inode);
+        if (accept.client_inode == 0) continue;
+        clients.insert(accept.client_inode);
+        ++with_client_end;
+        EXPECT_EQ(accept.client_comm.raw(), "hs-life-client");
+        EXPECT_GE(accept.client.start_ticks, server_start);
+    }
+    EXPECT_EQ(servers.size(), accepts.size());
+    EXPECT_EQ(clients.size(), with_client_end);
+    EXPECT_GT(with_client_end, 0U);
+    EXPECT_EQ((*watcher)->lost(), 0U);
+}
+
+TEST(SocketWatcher, unix_connections_in_a_ring_too_small_leave_that_of_tcp_alone) {
+    auto watcher = SocketWatcher::open(limits::kLifeRingBytes, 0, static_cast<std::uint32_t>(::getpagesize()));
+    SKIP_OR_FAIL_WITHOUT(watcher);
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    const Fd listener(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    auto* address = reinterpret_cast<sockaddr*>(&name);
+    socklen_t size = sizeof name.sun_family;  // a name by the kernel
+    ASSERT_EQ(::bind(listener.get(), address, size), 0);
+    ASSERT_EQ(::listen(listener.get(), 16), 0);
+    size = sizeof name;
+    ASSERT_EQ(::getsockname(listener.get(), address, &size), 0);
+    struct stat status {};
+    ASSERT_EQ(::fstat(listener.get(), &status), 0);
+    constexpr int kConnections = 500;
+    for (int i = 0; i < kConnections; ++i) {
+        const Fd near(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+        ASSERT_EQ(::connect(near.get(), address, size), 0);
+        const Fd far(::accept(listener.get(), nullptr, nullptr));
+        ASSERT_TRUE(far.ok());
+    }
+    const Fd tcp = tcp_listener(1);
+    std::uint64_t told = 0;
+    bool listens = false;
+    (*watcher)->drain(
+        [&](const SocketSign& sign) {
+            listens = listens || (sign.new_state == SocketState::listen && sign.local.port == port_of(tcp));
+        },
+        [&](const UnixAccept& accept) { told += accept.listener_inode == status.st_ino ? 1 : 0; });
+    EXPECT_TRUE(listens);
+    EXPECT_LT(told, static_cast<std::uint64_t>(kConnections));
+    EXPECT_GE(told + (*watcher)->lost(), static_cast<std::uint64_t>(kConnections));  // others may connect, too
 }
 
 // The demand: connections of about one millisecond, all of them with both owners, and no event lost.

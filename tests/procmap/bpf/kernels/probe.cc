@@ -1,5 +1,6 @@
-// Runs as the only program of a small virtual machine: loads every eBPF object on that kernel, uses each once, and says
-// what came out. Prints one line for each expectation and "ALL RIGHT" at the end, or "NOT RIGHT". See run.sh.
+// Runs as the first program of a small virtual machine: loads every eBPF object on that kernel, uses each once, and
+// says what came out; where the kernel is in lockdown "confidentiality", that each is refused and the error says why.
+// Prints one line for each expectation and "ALL RIGHT" at the end, or "NOT RIGHT". See run.sh.
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <string>
 
 #include "procmap/bpf/capabilities.h"
@@ -35,6 +37,22 @@ bool opened(const char* name, const Opened& result) {
     expect(result.has_value(), name);
     if (!result) std::printf("      %s: %s\n", result.error().doing.c_str(), result.error().why.c_str());
     return result.has_value();
+}
+
+// "none integrity [confidentiality]": the one in brackets is in force.
+bool is_confidential() {
+    std::string modes;
+    std::getline(std::ifstream("/sys/kernel/security/lockdown"), modes);
+    return modes.find("[confidentiality]") != std::string::npos;
+}
+
+template <typename Opened>
+void expect_refused(const std::string& name, const Opened& result) {
+    const bool refused = !result.has_value();
+    expect(refused, name + (refused ? " is refused: " + result.error().why : " is refused, but it loads"));
+    if (refused)
+        expect(result.error().why.find("lockdown") != std::string::npos && result.error().code == "BPF-01",
+               name + ": it says that lockdown is why");
 }
 
 int tcp_listener(sockaddr_in& address) {
@@ -69,13 +87,22 @@ void check_sockets(const std::vector<Socket>& sockets) {
 
 int main() {
     std::setvbuf(stdout, nullptr, _IONBF, 0);
-    auto life = SocketWatcher::open();
+    std::puts("");  // the firmware has not ended its line
+    auto life = SocketWatcher::open(limits::kLifeRingBytes, 0, limits::kLifeRingBytes);
     auto processes = ProcessWatcher::open();
     auto tap = UnixTap::open({kPath});
     auto scanner = Scanner::open();
-    const bool loaded =
-        static_cast<int>(opened("sockets' lives load", life)) & static_cast<int>(opened("processes load", processes)) &
-        static_cast<int>(opened("unix tap loads", tap)) & static_cast<int>(opened("scanner loads", scanner));
+    const bool refused = is_confidential();
+    if (refused) {
+        expect_refused("sockets' lives", life);
+        expect_refused("processes", processes);
+        expect_refused("unix tap", tap);
+        expect_refused("scanner", scanner);
+    }
+    const bool loaded = !refused && static_cast<int>(opened("sockets' lives load", life)) &
+                                        static_cast<int>(opened("processes load", processes)) &
+                                        static_cast<int>(opened("unix tap loads", tap)) &
+                                        static_cast<int>(opened("scanner loads", scanner));
     if (loaded) {
         sockaddr_in address{};
         const int listener = tcp_listener(address);
@@ -116,10 +143,20 @@ int main() {
             if (one.kind == SocketLife::Kind::closed && one.client_owner.pid == self && one.server_owner.pid == self)
                 ++closed;
         });
-        (*life)->drain([&](const SocketSign& sign) { book.on(sign); });
+        int accepts = 0;
+        (*life)->drain([&](const SocketSign& sign) { book.on(sign); },
+                       [&](const UnixAccept& accept) {
+                           const bool ours = accept.server.pid == self && accept.client.pid == self;
+                           const bool whole = accept.client.start_ticks == accept.server.start_ticks &&
+                                              accept.client_comm.raw() == "probe" && accept.listener_inode != 0 &&
+                                              accept.server_inode != 0 && accept.client_inode != 0;
+                           accepts += ours && whole ? 1 : 0;
+                       });
         book.flush();
         expect(closed == kConnections && (*life)->lost() == 0,
                "both owners of " + std::to_string(closed) + " connections");
+
+        expect(accepts == 1, "both owners and ends of the unix connection, when it was accepted");
 
         bool started = false, ended = false;
         (*processes)->drain([&](const ProcessEvent& event) {
@@ -136,8 +173,11 @@ int main() {
         expect(requests == request && answers == "answer" && (*tap)->lost() == 0,
                "bytes of both ends of the unix connection");
     }
-    for (const Capability& row : check_capabilities())
+    for (const Capability& row : check_capabilities()) {
+        if (row.code == "BPF-01" || row.code == "BPF-04")
+            expect((row.state == Capability::State::ok) != refused, "doctor: " + row.name + (refused ? " no" : " yes"));
         std::printf("      %s %s: %s\n", row.code.c_str(), row.name.c_str(), row.detail.c_str());
+    }
     std::printf("%s\n", all_right ? "ALL RIGHT" : "NOT RIGHT");
     return all_right ? 0 : 1;
 }

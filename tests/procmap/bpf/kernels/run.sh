@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# run.sh [KERNEL…]: boots Debian's 5.10, 6.1 and 6.12 kernels in QEMU (software emulation, no privileges) and runs probe.cc in each.
-# Everything is fetched with apt-get download and unpacked below build/kernels; nothing is installed. About 150 MB and two minutes.
-# Needs a configured build: BUILD=build/release by default, with the libraries hopscope_procmap_bpf and hopscope_core.
+# run.sh [KERNEL[:LOCKDOWN]…]: boots Debian's 5.10, 6.1 and 6.12 kernels in QEMU (software emulation, no privileges), 6.1 also in
+# lockdown "integrity" and "confidentiality", and runs probe.cc and told.sh in each.
+# Everything is fetched with apt-get download and unpacked below build/kernels; nothing is installed. About 150 MB and five minutes.
+# Needs a configured build: BUILD=build/release by default.
 set -euo pipefail
 cd "$(dirname "$0")/../../../.."
 build=$(realpath "${BUILD:-build/release}")
 here=tests/procmap/bpf/kernels
 work=$PWD/build/kernels
-kernels=("${@:-5.10 6.1 6.12}")
+kernels=("${@:-5.10 6.1 6.1:integrity 6.1:confidentiality 6.12}")
 read -r -a kernels <<<"${kernels[*]}"
 mkdir -p "$work"/{debs,root,apt/state/lists/partial,apt/cache/archives/partial}
 
@@ -51,38 +52,52 @@ kernel() {  # the file of the newest cloud kernel of a version
 qemu_packages=$(apt-get install --no-install-recommends -s qemu-system-x86 2>/dev/null | awk '/^Inst/{print $2}')
 fetch busybox-static qemu-system-x86 $qemu_packages
 
-cmake --build "$build" --target hopscope_procmap_bpf hopscope_core -- --quiet
+cmake --build "$build" --target hopscope_procmap_bpf hopscope_core hopscope -- --quiet
 g++ -O1 -static -std=c++20 -Isrc "$here/probe.cc" "$(find "$build" -name libhopscope_procmap_bpf.a)" "$(find "$build" -name libhopscope_core.a)" \
     -lbpf -lelf -lz -o "$work/probe"
 init=$work/init
 rm -rf "$init"
-mkdir -p "$init"/{bin,proc,sys}
+mkdir -p "$init"/{bin,dev,proc,sys,tmp}
 cp "$work/root/bin/busybox" "$init/bin/busybox"
 ln -s busybox "$init/bin/sh"
-cp "$work/probe" "$init/probe"
+cp "$work/probe" "$here/told.sh" "$init/"
+cp "$build/hopscope" "$init/bin/hopscope"
+strip -g "$init/bin/hopscope"
+# The program as it is, with the libraries that it is linked with.
+ldd "$build/hopscope" | grep -oE '/[^ ]+' | while read -r library; do
+    mkdir -p "$init$(dirname "$library")"
+    cp -L "$library" "$init$library"
+done
 cat > "$init/init" <<'INIT'
 #!/bin/sh
+export PATH=/bin
 /bin/busybox mount -t proc proc /proc
 /bin/busybox mount -t sysfs sysfs /sys
+/bin/busybox mount -t devtmpfs devtmpfs /dev
+/bin/busybox mount -t securityfs securityfs /sys/kernel/security
 /bin/busybox ip link set lo up
 /probe
+/bin/sh /told.sh
 /bin/busybox poweroff -f
 INIT
 chmod +x "$init/init"
 python3 "$here/initramfs.py" "$init" "$work/init.img"
 
 failed=0
-for version in "${kernels[@]}"; do
+for one in "${kernels[@]}"; do
+    version=${one%%:*} lockdown=
+    [ "$version" = "$one" ] || lockdown=${one#*:}
     image=$(kernel "$version")
+    log=$work/${one/:/-}.log
     cpu=max processors=2
     # QEMU 7.2 brings this kernel down with more.
     [ "$version" = 6.12 ] && cpu=Nehalem processors=1
-    echo "== $(basename "$image")"
-    LD_LIBRARY_PATH="$work/root/usr/lib/x86_64-linux-gnu:$work/root/lib/x86_64-linux-gnu" timeout "${SECONDS_EACH:-240}" \
+    echo "== $(basename "$image")${lockdown:+, lockdown $lockdown}"
+    LD_LIBRARY_PATH="$work/root/usr/lib/x86_64-linux-gnu:$work/root/lib/x86_64-linux-gnu" timeout "${SECONDS_EACH:-400}" \
         "$(PATH=$work/root/usr/bin:$PATH command -v qemu-system-x86_64)" -L "$work/root/usr/share/qemu" -L "$work/root/usr/share/seabios" \
         -accel tcg -cpu $cpu -smp $processors -m 1024 -nographic -no-reboot -nodefaults -serial stdio -kernel "$image" \
-        -initrd "$work/init.img" -append "console=ttyS0 panic=-1 quiet" </dev/null > "$work/$version.log" 2>&1 || true
-    tr -d '\r' < "$work/$version.log" | grep -aE '^(ok|FAIL|ALL|NOT|  )' || true
-    grep -aq 'ALL RIGHT' "$work/$version.log" || { failed=1; echo "   see $work/$version.log"; }
+        -initrd "$work/init.img" -append "console=ttyS0 panic=-1 quiet${lockdown:+ lockdown=$lockdown}" </dev/null > "$log" 2>&1 || true
+    tr -d '\r' < "$log" | grep -aE '^(ok|FAIL|ALL|NOT|  )' || true
+    if ! grep -aq 'ALL RIGHT' "$log" || ! grep -aq "ALL TOLD, lockdown ${lockdown:-none}" "$log"; then failed=1; echo "   see $log"; fi
 done
 exit $failed
