@@ -50,11 +50,13 @@ Result<std::unique_ptr<StreamSource>> open_stream_index(const std::string& name,
 // the kernel told it: 0x8010 what happened (u8: 1 opened, 2 closed), 0x8011 client and server (2 × 16 bytes of address
 // and u16), network namespace (u64), 0x8012 and 0x8013 pid, start time and name of client and server (u32, u64, text),
 // 0x8014 how long it was (u64, ns), 0x8015 and 0x8016 payload bytes that client and server sent (u64). A container's
-// names: 0x8017 its id, 0x8018 its sandbox, 0x8019 runtime, 0x801a name, 0x801b pod, 0x801c namespace.
+// names: 0x8017 its id, 0x8018 its sandbox, 0x8019 runtime, 0x801a name, 0x801b pod, 0x801c namespace. Lost records:
+// 0x801d how many (u64).
 
 // What a record of LinkType::upper_pdu holds: nothing of ours, bytes, a process event, a process that is there, a
-// connection's life or a container's names. StreamChunk::bytes is borrowed from the packet.
-using UnixRecord = std::variant<std::monostate, StreamChunk, ProcessEvent, Process, SocketLife, ContainerNames>;
+// connection's life, a container's names or a number of lost records. StreamChunk::bytes is borrowed from the packet.
+using UnixRecord =
+    std::variant<std::monostate, StreamChunk, ProcessEvent, Process, SocketLife, ContainerNames, UnixLoss>;
 
 // The record's bytes (to be written as a packet of LinkType::upper_pdu). `dissector`: "http2", "http", "data".
 std::string encode_unix_pdu(const StreamChunk& chunk, std::string_view dissector, bool with_ends);
@@ -64,6 +66,7 @@ std::string encode_unix_pdu(const ProcessEvent& event);
 std::string encode_unix_pdu(const Process& process);
 std::string encode_unix_pdu(const SocketLife& life);
 std::string encode_unix_pdu(const ContainerNames& names);
+std::string encode_unix_pdu(const UnixLoss& loss);
 UnixRecord decode_unix_record(const Packet& packet);
 
 // A capture file of such records, beside the packets of a recording. Processes and process events are told to `others`

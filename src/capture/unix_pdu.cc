@@ -36,6 +36,7 @@ enum Tag : std::uint16_t {
     kContainerName,
     kPod,
     kNamespace,
+    kLost,
 };
 
 enum Life : std::uint8_t { kOpened = 1, kClosed };
@@ -106,10 +107,13 @@ struct Tags {
     std::uint64_t net_namespace = 0;
     bool has_connection = false, has_direction = false, has_offset = false, has_process = false, has_ends = false;
     std::uint8_t happened = 0, lived = 0;
+    std::uint64_t lost = 0;
 
     void read(std::uint16_t tag, Bytes value) {
         const std::size_t length = value.size();
-        if (tag == kConnection && length >= 8) {
+        if (tag == kLost && length >= 8) {
+            lost = read_be64(value.data());
+        } else if (tag == kConnection && length >= 8) {
             chunk.connection = read_be64(value.data());
             has_connection = true;
         } else if (tag == kDirection && length >= 1) {
@@ -198,6 +202,7 @@ struct Tags {
             return std::move(life);
         }
         if (!names.id.empty()) return std::move(names);
+        if (lost > 0) return UnixLoss{event.at, lost};
         if (!has_process) return {};
         if (happened == kIsThere) {
             Process process;
@@ -287,6 +292,14 @@ std::string encode_unix_pdu(const ContainerNames& names) {
     put_text(out, kPod, names.pod.raw());
     put_text(out, kNamespace, names.namespace_.raw());
     put_text(out, kPodUid, names.pod_uid.raw());
+    put_tag(out, kEnd, {});
+    return out;
+}
+
+std::string encode_unix_pdu(const UnixLoss& loss) {
+    std::string out;
+    put_tag(out, kDissector, "data");
+    put_tag(out, kLost, integer(loss.records, 8));
     put_tag(out, kEnd, {});
     return out;
 }

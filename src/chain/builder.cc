@@ -66,12 +66,17 @@ void Builder::join() {
 }
 
 std::optional<StartedProcess> Builder::started(const Session& session) const {
-    return started_by_shim(session, state_->model.sessions, state_->shims);
+    return started_by_shim(session, state_->model.sessions, state_->shims, state_->docker);
 }
 
 std::uint64_t Builder::shim_starts() const { return state_->shims.starts(); }
 
-void Builder::complete(Chain& chain) const { join_shim(chain, state_->model.sessions, state_->shims); }
+void Builder::complete(Chain& chain) const { state_->join_calls(chain); }
+
+void Builder::State::join_calls(Chain& chain) const {
+    join_shim(chain, model.sessions, shims, docker);
+    join_service(chain, model.sessions, services, docker);
+}
 
 void Builder::finish(Timestamp at) { state_->finish(at); }
 
@@ -228,7 +233,7 @@ void Builder::State::finish(Timestamp at) {
     for (const auto& session : model.sessions) cri.complete_names(*session);
     model.chains.clear();
     join_chains(model, cri, tls, chains_of_single_sessions);
-    for (Chain& chain : model.chains) join_shim(chain, model.sessions, shims);
+    for (Chain& chain : model.chains) join_calls(chain);
 }
 
 }  // namespace hopscope::chain

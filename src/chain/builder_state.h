@@ -29,7 +29,8 @@ struct Builder::State {
           retries(findings),
           ports(model),
           cri(tokens, texts),
-          shims(texts) {}
+          shims(texts),
+          services(texts) {}
 
     // --- builder.cc
     // Null for a connection that was not announced, or is over.
@@ -37,6 +38,8 @@ struct Builder::State {
     void end_flow(FlowState& flow, const Place& place, bool capture_over);
     void note_time(const Place& place);
     void finish(Timestamp at);
+    // The hops to containerd and to the shim, by their calls.
+    void join_calls(Chain& chain) const;
 
     // --- forgetting.cc
     // Before a token or a CRI call is added: what is too old, and the oldest where there is no room.
@@ -61,6 +64,8 @@ struct Builder::State {
     void on(const DockerCall& event, const Place& place);
     // The connection of the granted request `flow.docker` carries its stream from now on.
     void open_docker_session(FlowState& flow, const Place& place);
+    // The API told something of a container that sessions are attached to: its terminal's size, its exit code.
+    void on_attached(const DockerCall& event, const DockerContainer& container, const Place& place);
     // The API said that the exec has ended.
     void end_docker_session(const DockerExec& exec, Session& session, const Place& place);
 
@@ -118,6 +123,7 @@ struct Builder::State {
     SharedTexts texts;
     CriBook cri;
     ShimBook shims;
+    ShimBook services;  // what containerd was asked by dockerd and others
     DockerBook docker;
     TlsBook tls;
     bool chains_of_single_sessions = false;

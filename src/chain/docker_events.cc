@@ -28,6 +28,14 @@ void Builder::State::on(const DockerCall& event, const Place& place) {
                                     .namespace_ = Untrusted(event.namespace_),
                                     .pod_uid = Untrusted(event.uid),
                                     .source = "Docker API"});
+    if (event.operation == "create" || event.operation == "inspect") {
+        docker.name(event.named, event.container_id);
+        if (is_whole_id(Untrusted(event.container_id)))
+            docker.container(std::string(event.container_id)).tty = event.tty;
+        return;
+    }
+    if (event.operation == "resize" || event.operation == "wait")
+        return on_attached(event, docker.container(docker.id_of(event.container_id)), place);
     const bool attach = event.operation == "attach";
     if (attach || event.operation == "exec-start") {
         if (!flow || flow->current) return;
@@ -71,6 +79,39 @@ void Builder::State::on(const DockerCall& event, const Place& place) {
     }
 }
 
+// What is told of a container as a whole: its attaches are who it concerns.
+void Builder::State::on_attached(const DockerCall& event, const DockerContainer& container, const Place& place) {
+    const FlowState* asking = flow_of(place);
+    const std::uint32_t asker = asking && asking->unix_info ? asking->unix_info->client_pid : 0;
+    const auto is_asker = [&](const Session& session) {
+        return asker != 0 && session.ends && session.ends->from && session.ends->from->pid == asker;
+    };
+    std::vector<Session*> attached;
+    for (const std::uint32_t number : container.attached) {
+        if (Session* session = kept_session(number); session && !session->over) attached.push_back(session);
+    }
+    // Of several clients each tells the size of its own terminal.
+    if (event.operation == "resize" &&
+        std::any_of(attached.begin(), attached.end(), [&](const Session* each) { return is_asker(*each); }))
+        std::erase_if(attached, [&](const Session* each) { return !is_asker(*each); });
+    for (Session* session : attached) {
+        if (event.operation == "resize") {
+            if (session->resizes.size() < limits::kResizesPerSessionMax)
+                session->resizes.push_back({place.at, event.width, event.height});
+        } else if (event.exit_code && !session->exit_code) {
+            session->exit_code = event.exit_code;
+            if (session->evidence.size() < limits::kEvidencePerSessionMax)
+                session->evidence.push_back({.grade = Grade::decoded,
+                                             .says = is_asker(*session)
+                                                         ? "the Docker API told its client the container's exit code"
+                                                         : "the Docker API told the container's exit code",
+                                             .frame = place.frame,
+                                             .source = {},
+                                             .id = "docker"});
+        }
+    }
+}
+
 // A client asks for the exit code once the streams have ended; the end of a unix socket itself is seen much later.
 void Builder::State::end_docker_session(const DockerExec& exec, Session& session, const Place& place) {
     if (session.over || exec.slot >= flows.size()) return;
@@ -102,12 +143,17 @@ void Builder::State::open_docker_session(FlowState& flow, const Place& place) {
     if (flow.request_at.ns != 0) session.start = flow.request_at;
     session.answered = place.at;
     session.answer_frame = start.answer_frame;
-    session.container.id = texts.get(start.container_id);
+    session.container.id = texts.get(start.attach ? docker.id_of(start.container_id) : start.container_id);
     session.container.runtime = kRuntime;
+    if (start.attach) {
+        DockerContainer& container = docker.container(std::string(session.container.id.raw()));
+        session.tty = container.tty;
+        container.attached.push_back(session.number);
+        if (container.attached.size() > limits::kDockerBookAttachedMax) container.attached.pop_front();
+    }
     if (!start.exec_id.empty()) {
+        docker.carries(start.exec_id, session.number, flow.slot);
         DockerExec& exec = docker.exec(start.exec_id);
-        exec.session = session.number;
-        exec.slot = flow.slot;
         if (exec.container_id.empty()) exec.container_id = session.container.id;
         if (session.container.id.empty()) session.container.id = exec.container_id;
         session.command = exec.command;

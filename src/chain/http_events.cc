@@ -229,6 +229,9 @@ void Builder::State::on(const CriMessage& event, const Place& place) {
 
 void Builder::State::on(const CriDone& event, const Place& place) { cri.on(event, place); }
 
-void Builder::State::on(const TaskMessage& event, const Place& place) { shims.on(event, place, connection_of(place)); }
+void Builder::State::on(const TaskMessage& event, const Place& place) {
+    const bool by_shim = event.service != "containerd.services.tasks.v1.Tasks";
+    (by_shim ? shims : services).on(event, place, connection_of(place));
+}
 
 }  // namespace hopscope::chain

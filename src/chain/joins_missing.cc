@@ -53,6 +53,13 @@ private:
     Chain& chain_;
 };
 
+// What is not there may be among it.
+std::string lost_beside(const Sight& sight) {
+    if (sight.pieces_lost == 0) return {};
+    return "; " + std::to_string(sight.pieces_lost) +
+           " pieces of the runtimes' sockets were lost, for want of room in the ring";
+}
+
 void tell_forwards(const Chain& chain, const Session& session, const Sight& sight, Missing& missing) {
     for (const Stream& stream : session.streams) {
         if (stream.kind != StreamKind::data || !stream.has_port || stream.error) continue;
@@ -76,7 +83,10 @@ void tell_hops(const Chain& chain, const Session& session, const Sight& sight, M
     if (!by_docker && !has(chain, HopKind::cri)) {
         std::string why = "no call was seen that issued the token";
         if (!sight.calls.empty()) why = sight.calls;
-        if (session.state == SessionState::cut) why = "it was made before the capture began";
+        if (session.state == SessionState::cut)
+            why = "it was made before the capture began";
+        else
+            why += lost_beside(sight);
         missing.add(HopKind::cri, "the call that asked the runtime for it: " + why);
     }
     if (session.op == Op::portforward) return tell_forwards(chain, session, sight, missing);

@@ -12,9 +12,10 @@ namespace hopscope::chain {
 
 // Why a kind of fact cannot be seen in this run, as the end of a sentence ("not captured, --ebpf off"); empty: it can.
 struct Sight {
-    std::string calls;        // the bytes on the runtimes' unix sockets
-    std::string processes;    // programs that are started and end
-    std::string connections;  // who opens TCP connections, in all network namespaces
+    std::string calls;              // the bytes on the runtimes' unix sockets
+    std::string processes;          // programs that are started and end
+    std::uint64_t pieces_lost = 0;  // of the bytes on runtimes' sockets, for want of room
+    std::string connections;        // who opens TCP connections, in all network namespaces
 };
 
 // Fills `missing` and `complete`: hops that this kind of action has on a node, the processes at their ends, bytes of

@@ -26,7 +26,8 @@ std::uint32_t depth_of(std::span<const RanProcess> ran, std::uint32_t place) {
 
 void SessionProcesses::opened(const Session& session) {
     // The hop that ends at the runtime speaks for the action; other hops would tell the same once more.
-    if (session.hop != HopKind::runtime || session.op != Op::exec) return;
+    // Docker's own API is the only hop where its client is the user's.
+    if ((session.hop != HopKind::runtime && session.hop != HopKind::shim) || session.op != Op::exec) return;
     if (watched_.size() >= limits::kLiveWaitingMax) watched_.pop_front();
     watched_.push_back({.session = session.number, .root = {}, .told = 0, .seen = 0});
 }

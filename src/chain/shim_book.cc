@@ -87,6 +87,13 @@ std::vector<const ShimTask*> ShimBook::execs(const std::string& container_id, Ti
     return found;
 }
 
+const ShimTask* ShimBook::exec(const std::string& container_id, const std::string& exec_id) const {
+    const auto known = exec_id.empty() ? by_name_.end() : by_name_.find(key_of(container_id, exec_id));
+    if (known == by_name_.end()) return nullptr;
+    const ShimTask& task = tasks_[known->second - forgotten_];
+    return task.asked ? &task : nullptr;
+}
+
 const ShimTask* ShimBook::main_process(const std::string& container_id) const {
     const auto known = by_name_.find(key_of(container_id, {}));
     return known == by_name_.end() ? nullptr : &tasks_[known->second - forgotten_];

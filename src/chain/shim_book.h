@@ -1,5 +1,6 @@
 // What containerd asked its shims to do, and what they answered: processes by container and exec id, with their pids
-// and how they ended (containerd.task.v2, v3).
+// and how they ended (containerd.task.v2, v3). The same of what dockerd and others ask containerd, in a book of its own
+// (containerd.services.tasks.v1): there "shim" is containerd.
 //
 // A process that was started before its shim's connection was read is known as far as later calls tell. Bounded by
 // limits::kShimTasksMax: the oldest are forgotten. Pure.
@@ -48,6 +49,8 @@ public:
     // Execs of this container that were asked for in [from, to], in order.
     [[nodiscard]] std::vector<const ShimTask*> execs(const std::string& container_id, Timestamp from,
                                                      Timestamp to) const;
+    // By exec id; null: no call named it, or its Exec was not seen.
+    [[nodiscard]] const ShimTask* exec(const std::string& container_id, const std::string& exec_id) const;
     // The container's main process; null: no call named it.
     [[nodiscard]] const ShimTask* main_process(const std::string& container_id) const;
     // How many answers of Start were seen: whoever waits for one need not look again before it has changed.

@@ -23,7 +23,7 @@ Status LiveKernel::open(const LiveKernelOptions& options) {
         return Done{};
     }
     if (options.unix_payload) {
-        auto tap = LiveTap::open(owners_.table());
+        auto tap = LiveTap::open(owners_.table(), options.tap_ring_bytes);
         if (!tap && options.required) return unexpected(std::move(tap.error()));
         if (tap) {
             tap_ = std::move(*tap);
@@ -34,7 +34,8 @@ Status LiveKernel::open(const LiveKernelOptions& options) {
     }
     if (!without_calls_.empty()) missing_.push_back("CRI calls: " + without_calls_);
     also_process_ = options.also_process;
-    auto watcher = procmap::ProcessWatcher::open();
+    // Packets and ticks ask for the events, too.
+    auto watcher = procmap::ProcessWatcher::open(limits::kProcessRingBytes, limits::kProcessRingBytes / 4);
     if (!watcher && options.required) return unexpected(std::move(watcher.error()));
     if (watcher)
         watcher_ = std::move(*watcher);
@@ -67,6 +68,31 @@ Status LiveKernel::add_to(pipeline::LiveRunner& runner, pipeline::Pipeline& pipe
             return added;
     }
     return Done{};
+}
+
+// The kernel tells no end of a unix socket, and the table is read too seldom for it.
+void LiveKernel::tick(pipeline::Pipeline& pipeline, Timestamp now) {
+    drain_processes();
+    constexpr std::int64_t kAskPauseNs = kNanosecondsPerSecond;
+    if ((open_unix_.empty() && gone_unix_.empty()) || !tap_ || (now - asked_at_).ns < kAskPauseNs) return;
+    asked_at_ = now;
+    // What was written last has been read by now.
+    for (const std::uint64_t inode : gone_unix_) tap_->end(inode, pipeline, now);
+    const auto gone = std::stable_partition(open_unix_.begin(), open_unix_.end(),
+                                            [this](std::uint64_t inode) { return exact_.has_unix(inode); });
+    gone_unix_.assign(gone, open_unix_.end());
+    open_unix_.erase(gone, open_unix_.end());
+}
+
+void LiveKernel::session_opened(const chain::Session& session) {
+    session_processes_.opened(session);
+    watch_end(session);
+}
+
+void LiveKernel::watch_end(const chain::Session& session) {
+    if (!session.unix_socket || open_unix_.size() >= limits::kTapConnectionsMax) return;
+    // One of another network namespace is not found here, whether it is there or not.
+    if (exact_.has_unix(session.unix_socket->inode)) open_unix_.push_back(session.unix_socket->inode);
 }
 
 Status LiveKernel::follow(pipeline::Pipeline& pipeline, Timestamp now) {
@@ -122,11 +148,11 @@ void LiveKernel::name_ends(const chain::Session& session, chain::Builder& builde
     builder.name_ends(session.number, std::move(ends));
 }
 
-std::string LiveKernel::docker_path(std::uint32_t pid) const {
+std::string LiveKernel::path_of(std::uint32_t pid, std::string_view name) const {
     for (const Socket& socket : owners_.table().sockets) {
         const bool by_it = std::any_of(socket.owners.begin(), socket.owners.end(),
                                        [&](const SocketOwner& owner) { return owner.process.pid == pid; });
-        if (by_it && socket.state == SocketState::listen && socket.unix_local.path.ends_with("docker.sock"))
+        if (by_it && socket.state == SocketState::listen && socket.unix_local.path.ends_with(name))
             return socket.unix_local.path;
     }
     return {};
@@ -134,6 +160,7 @@ std::string LiveKernel::docker_path(std::uint32_t pid) const {
 
 void LiveKernel::complete(chain::Chain& chain, const chain::Model& model) {
     drain_processes();
+    sight_.pieces_lost = tap_lost();
     book_.complete(chain, model.sessions);
     forwards_.complete(chain, model.sessions);
     if (without_processes() && seen_.complete(chain, model.sessions)) owners_.name(chain);
@@ -145,9 +172,11 @@ void LiveKernel::complete(chain::Chain& chain, const chain::Model& model) {
         // A shim that was started a moment ago: its socket is known since the last look at the table.
         if (tap_ && hop.kind == chain::HopKind::shim && hop.unix_socket && hop.unix_socket->path.empty() && hop.to)
             hop.unix_socket->path = tap_->path_of(hop.to->pid);
-        // dockerd listens on several; what carries its API is told by its name.
-        if (hop.proto == "docker" && hop.unix_socket && hop.unix_socket->path.empty() && hop.to)
-            hop.unix_socket->path = docker_path(hop.to->pid);
+        // Both listen on several; what carries the API is told by its name.
+        if (hop.kind == chain::HopKind::shim && hop.unix_socket && hop.unix_socket->path.empty() && hop.to) {
+            if (hop.proto == "docker") hop.unix_socket->path = path_of(hop.to->pid, "docker.sock");
+            if (hop.proto == "grpc") hop.unix_socket->path = path_of(hop.to->pid, "/containerd.sock");
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "chain/joins_forward.h"
@@ -19,9 +20,11 @@
 #include "chain/session_processes.h"
 #include "cli/live_owners.h"
 #include "cli/live_tap.h"
+#include "core/limits.h"
 #include "pipeline/live_runner.h"
 #include "pipeline/pipeline.h"
 #include "procmap/bpf/process_watcher.h"
+#include "procmap/table/connection_ends.h"
 
 namespace hopscope::cli {
 
@@ -29,6 +32,7 @@ struct LiveKernelOptions {
     bool ebpf = true;          // false: nothing is opened
     bool required = false;     // what cannot be had is an error
     bool unix_payload = true;  // false: the sockets' bytes are not asked for
+    std::uint32_t tap_ring_bytes = limits::kTapRingBytes;
     // Told what goes into the pipeline and into the book, too; may be empty.
     std::function<void(const StreamChunk&)> also_chunk;
     std::function<void(const ProcessEvent&)> also_process;
@@ -52,6 +56,8 @@ public:
     [[nodiscard]] chain::ForwardBook& forwards() { return forwards_; }
     // One that a runtime makes: it may be a forwarded connection.
     [[nodiscard]] bool may_forward(const SocketLife& life) const { return forwards_.is_by_runtime(life); }
+    // Now and then: sessions on unix sockets that are gone end. Cheap where none is open.
+    void tick(pipeline::Pipeline& pipeline, Timestamp now);
     // The owners have read their table again.
     Status follow(pipeline::Pipeline& pipeline, Timestamp now);
     // The run is over: what waits is told.
@@ -59,8 +65,10 @@ public:
     // Before a chain is told: the process that was started and what it ran, the shim where none of its calls was read,
     // the connections that were made for a port-forward, and names of processes that are known by number only.
     void complete(chain::Chain& chain, const chain::Model& model);
-    // A session that processes are looked for.
-    void session_opened(const chain::Session& session) { session_processes_.opened(session); }
+    // A session that processes are looked for, and whose end is.
+    void session_opened(const chain::Session& session);
+    // The latter alone.
+    void watch_end(const chain::Session& session);
     // What the processes of open sessions have done since the last call.
     void tell_processes(chain::Builder& builder, Timestamp now, const chain::SessionProcesses::Tell& tell);
 
@@ -79,13 +87,15 @@ public:
 
     // Records that were lost since the last call, for want of room.
     std::uint64_t newly_lost();
+    // Of all of them, pieces of sockets' bytes.
+    [[nodiscard]] std::uint64_t tap_lost() const { return tap_ ? tap_->lost() : 0; }
     [[nodiscard]] std::vector<std::string> missing() const { return missing_; }
 
 private:
     void know_processes();
     void drain_processes();
-    // Where a dockerd listens for its API, by the table; empty: unknown.
-    [[nodiscard]] std::string docker_path(std::uint32_t pid) const;
+    // Where a process listens on a unix socket whose path ends so, by the table; empty: unknown.
+    [[nodiscard]] std::string path_of(std::uint32_t pid, std::string_view name) const;
     void name(std::optional<chain::Process>& process) const;
 
     const LiveOwners& owners_;
@@ -95,6 +105,10 @@ private:
     chain::ProcessBook book_;
     chain::ForwardBook forwards_;
     chain::SessionProcesses session_processes_;
+    procmap::ConnectionEnds exact_{procmap::HostRoot()};
+    std::vector<std::uint64_t> open_unix_;  // sockets that open sessions are on and that can be asked for
+    std::vector<std::uint64_t> gone_unix_;  // of them, not there when they were asked for last
+    Timestamp asked_at_;
     std::string without_calls_;  // why no socket's bytes are read; empty: they are
     chain::SeenBook seen_;       // used where the kernel does not tell what is started
     chain::Sight sight_;

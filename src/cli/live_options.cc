@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -9,11 +10,13 @@
 
 #include "cli/node_reader.h"
 #include "cli/offline.h"
+#include "core/limits.h"
 
 namespace hopscope::cli {
 namespace {
 
 constexpr std::uint64_t kRingBytesMin = 64 * 1024, kRingBytesMax = 1ULL << 30;
+constexpr std::uint64_t kTapRingBytesMin = 64 * 1024, kTapRingBytesMax = 256 * 1024 * 1024;
 // Tokens and CRI calls of a live run. A token may be used for one minute, but a refusal later is explained; 100 a
 // second for so long are fewer than limits::kTokensMax.
 constexpr std::int64_t kForgetAfterNs = 900 * kNanosecondsPerSecond;
@@ -85,7 +88,29 @@ std::vector<OptionSpec> live_option_specs() {
          .text = "processes of short connections; observe: CRI calls and programs in containers, too",
          .fallback = "auto",
          .choices = {"auto", "off", "require"}},
+        {.name = "ebpf-ring",
+         .value = "SIZE",
+         .text = "kernel memory for bytes on runtimes' sockets not yet read, a power of two; default: 16MiB, less by "
+                 "--mem"},
     };
+}
+
+// A ring is a power of two, of which no more than half of --mem is taken.
+Result<std::uint32_t> tap_ring_bytes(const Invocation& invocation, std::uint64_t memory_bytes_max) {
+    const std::uint64_t at_most = std::bit_floor(std::min(memory_bytes_max / 2, kTapRingBytesMax));
+    if (!invocation.given("ebpf-ring"))
+        return static_cast<std::uint32_t>(
+            std::max<std::uint64_t>(std::min<std::uint64_t>(limits::kTapRingBytes, at_most), kTapRingBytesMin));
+    const std::string text = invocation.text("ebpf-ring");
+    const auto size = parse_size("ebpf-ring", text);
+    if (!size) return unexpected(size.error());
+    if (*size < kTapRingBytesMin || *size > kTapRingBytesMax || !std::has_single_bit(*size))
+        return usage("ebpf-ring", text, "not a size that the kernel can make such a ring of",
+                     "64KiB, 128KiB … 256MiB, doubling; 16MiB is usual");
+    if (*size > at_most)
+        return usage("ebpf-ring", text, "more than half of --mem " + invocation.text("mem"),
+                     "a larger --mem, or at most " + std::to_string(at_most / 1024) + "KiB");
+    return static_cast<std::uint32_t>(*size);
 }
 
 Result<LiveOptions> live_options(const Invocation& invocation) {
@@ -130,6 +155,9 @@ Result<LiveOptions> live_options(const Invocation& invocation) {
     const auto memory = parse_size("mem", invocation.text("mem"));
     if (!memory) return unexpected(memory.error());
     options.memory_bytes_max = *memory;
+    const auto tap_ring = tap_ring_bytes(invocation, *memory);
+    if (!tap_ring) return unexpected(tap_ring.error());
+    options.tap_ring_bytes = *tap_ring;
     return options;
 }
 

@@ -19,8 +19,9 @@ struct LiveOptions {
     std::optional<Duration> at_most;  // --for
     std::uint64_t lines_max = 0;      // --count; 0: no limit
     std::string host_root = "/";
-    std::string ebpf = "auto";  // auto, off, require
-    bool pod_networks = true;   // --pod-netns auto
+    std::string ebpf = "auto";         // auto, off, require
+    bool pod_networks = true;          // --pod-netns auto
+    std::uint32_t tap_ring_bytes = 0;  // --ebpf-ring: a power of two
     std::vector<std::string> tls_key_files;
     std::uint64_t memory_bytes_max = 0;
 };

@@ -70,7 +70,7 @@ void add_shim_by_table(chain::Chain& chain, std::span<const std::unique_ptr<chai
     if (chain.op != chain::Op::exec && chain.op != chain::Op::attach) return;
     const Hop* process_hop = nullptr;
     for (const Hop& hop : chain.hops) {
-        if (hop.kind == HopKind::shim) return;
+        if (hop.kind == HopKind::shim && hop.proto == "ttrpc") return;  // "docker", "grpc": the hops before it
         if (hop.kind == HopKind::process) process_hop = &hop;
     }
     const chain::Session* session = chain::nearest_to_runtime(chain, all);

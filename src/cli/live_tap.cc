@@ -85,15 +85,18 @@ RuntimeSockets runtime_sockets(const SocketTable& table) {
     return found;
 }
 
-Result<std::unique_ptr<LiveTap>> LiveTap::open(const SocketTable& table) {
+Result<std::unique_ptr<LiveTap>> LiveTap::open(const SocketTable& table, std::uint32_t ring_bytes) {
     RuntimeSockets sockets = runtime_sockets(table);
-    auto tap = procmap::UnixTap::open(sockets.paths);
+    auto tap = procmap::UnixTap::open(sockets.paths, ring_bytes);
     if (!tap) return unexpected(std::move(tap.error()));
     std::unique_ptr<LiveTap> live(new LiveTap);
     live->tap_ = std::move(*tap);
     live->paths_ = std::move(sockets.paths);
     live->streams_.open_before(std::move(sockets.connected));
     live->streams_.served_by(std::move(sockets.served));
+    live->streams_.ask_written([tap = live->tap_.get()](std::uint64_t inode) {
+        return tap->lost() > 0 ? tap->written(inode) : std::uint64_t{0};
+    });
     live->clock_ = ::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (live->clock_ < 0)
         return unexpected(Error{.doing = "cannot make a timer",

@@ -34,7 +34,7 @@ RuntimeSockets runtime_sockets(const SocketTable& table);
 class LiveTap {
 public:
     // BPF-… where the kernel refuses.
-    static Result<std::unique_ptr<LiveTap>> open(const SocketTable& table);
+    static Result<std::unique_ptr<LiveTap>> open(const SocketTable& table, std::uint32_t ring_bytes);
     ~LiveTap();
     LiveTap(const LiveTap&) = delete;
     LiveTap& operator=(const LiveTap&) = delete;
@@ -53,8 +53,13 @@ public:
     void flush(pipeline::Pipeline& pipeline);
     // The socket table was read again: new paths are watched, connections that are gone end.
     Status follow(const SocketTable& table, pipeline::Pipeline& pipeline, Timestamp now);
+    // This end of a connection is gone.
+    void end(std::uint64_t inode, pipeline::Pipeline& pipeline, Timestamp now) {
+        streams_.end(inode, now, [&](const StreamChunk& chunk) { tell(chunk, pipeline); });
+    }
     // Records that were lost since the last call, for want of room.
     std::uint64_t newly_lost();
+    [[nodiscard]] std::uint64_t lost() const { return tap_->lost(); }
     [[nodiscard]] const std::vector<std::string>& paths() const { return paths_; }
     // The path that this process listens on; empty: not known, or several.
     [[nodiscard]] std::string path_of(std::uint32_t pid) const { return streams_.path_of(pid); }

@@ -113,7 +113,8 @@ Status Observation::open() {
     }
     if (const Status opened = kernel_.open({.ebpf = options_.ebpf != "off",
                                             .required = options_.ebpf == "require",
-                                            .unix_payload = invocation_.text("unix-payload") == "on"});
+                                            .unix_payload = invocation_.text("unix-payload") == "on",
+                                            .tap_ring_bytes = options_.tap_ring_bytes});
         !opened)
         return opened;
     auto sources = LiveSources::open(options_.sources, owners_.component_ports(), owners_.kubelet_addresses(),
@@ -158,6 +159,7 @@ void Observation::on_tick(Timestamp now) {
     owners_.take_signs(pipeline_->builder());  // what only waits for time
     for (const auto& [client, server] : owners_.over(pipeline_->model(), now))
         pipeline_->ended_unseen(client, server, now);
+    kernel_.tick(*pipeline_, now);
     if (owners_.refresh(pipeline_->builder())) {
         const Result<bool> changed = sources_->follow(owners_.component_ports(), now);
         if (!changed) report_error(changed.error());
@@ -194,6 +196,9 @@ void Observation::tell_losses() const {
     if (text.empty()) return;
     if (loss[LossPlace::kernel] > 0)
         text += "; a larger ring helps: --buffer " + exports::file_size(options_.sources.ring_bytes * 2);
+    if (kernel_.tap_lost() > 0)
+        text += "; a larger ring for sockets' bytes helps: --ebpf-ring " +
+                exports::file_size(std::uint64_t{options_.tap_ring_bytes} * 2);
     report_note("lost: " + text, "");
 }
 

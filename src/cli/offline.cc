@@ -45,6 +45,11 @@ struct Offline::State {
     std::vector<std::unique_ptr<capture::StreamSource>> sources;  // recorded unix sockets
     std::vector<std::string> capture_names, source_names;
     std::vector<std::string> source_formats;
+    // Parts of one recording have their connections in common, by number: those of its first part. By file, of captures
+    // and sources.
+    std::map<std::uint64_t, std::uint16_t> recordings;  // by what they are called: file of the first part named
+    std::map<std::uint16_t, std::uint16_t> first_part;
+    std::map<std::uint16_t, record::RecordingPart> parts;  // of sources
     RecordedKernel kernel;
     bool has_sidecar = false;
     std::unique_ptr<pipeline::Pipeline> pipeline;
@@ -110,9 +115,9 @@ struct Offline::State {
         if (packet.link_type == LinkType::upper_pdu) {
             const capture::UnixRecord record = capture::decode_unix_record(packet);
             if (const auto* chunk = std::get_if<StreamChunk>(&record))
-                pipeline->on(*chunk);
+                take(*chunk);
             else
-                kernel.on(record, pipeline->builder());
+                take(record);
             return;
         }
         if (pipeline::PodLegs* legs = pod_legs(packet.interface))
@@ -149,6 +154,24 @@ struct Offline::State {
         return legs.get();
     }
 
+    void take(StreamChunk chunk) {
+        if (const auto known = first_part.find(chunk.file); known != first_part.end()) chunk.file = known->second;
+        pipeline->on(chunk);
+    }
+
+    void take(const capture::UnixRecord& record) {
+        if (const auto* loss = std::get_if<UnixLoss>(&record))
+            pipeline->lost(LossPlace::ring, loss->records);
+        else
+            kernel.on(record, pipeline->builder());
+    }
+
+    // Its connections have the numbers of the parts before it.
+    void is_part(std::uint16_t file, const record::RecordingPart& part) {
+        const auto [known, fresh] = recordings.emplace(part.recording, file);
+        first_part[file] = known->second;
+    }
+
     Status add_source(Result<std::unique_ptr<capture::StreamSource>> source, const std::string& name,
                       const std::string& format) {
         if (!source) return unexpected(source.error());
@@ -165,17 +188,22 @@ struct Offline::State {
 
     // What lies beside the recordings among the captures, unless it was named itself.
     Status open_sidecars() {
-        for (const std::string& name : capture_names) {
+        for (std::size_t i = 0; i < capture_names.size(); ++i) {
+            const std::string& name = capture_names[i];
             const record::Sidecar sidecar = record::find_sidecar(name);
+            // Of those that hold everything, here; of the others, the file beside them.
+            if (sidecar.part && sidecar.state == record::SidecarState::none)
+                is_part(static_cast<std::uint16_t>(i), *sidecar.part);
             const auto& named = options.files;
             if (std::find(named.begin(), named.end(), sidecar.name) != named.end()) continue;
             if (const std::string trouble = record::trouble_of(sidecar); !trouble.empty() && options.announce_trouble)
                 report_note(trouble, "");
             if (sidecar.state != record::SidecarState::found) continue;
+            parts[next_source()] = *sidecar.part;
+            is_part(next_source(), *sidecar.part);
             Status added =
                 add_source(capture::open_unix_recording(
-                               sidecar.name, next_source(),
-                               [this](const capture::UnixRecord& told) { kernel.on(told, pipeline->builder()); },
+                               sidecar.name, next_source(), [this](const capture::UnixRecord& told) { take(told); },
                                [this](const capture::FileNote& told) {
                                    if (told.kind == capture::FileNote::Kind::trouble) note(told);
                                }),
@@ -201,11 +229,38 @@ struct Offline::State {
 
 namespace {
 
-// The next chunk of one recorded socket, waiting for its turn.
+// The next chunk of one recorded socket, waiting for its turn. Parts of one recording are read one after the other:
+// what stands before the first chunk of a part is told when the parts before it are over.
 struct Waiting {
-    capture::StreamSource* source;
+    std::vector<capture::StreamSource*> parts;
     StreamChunk chunk;
+
+    bool next() {
+        for (; !parts.empty(); parts.erase(parts.begin())) {
+            if (parts.front()->next(chunk)) return true;
+        }
+        return false;
+    }
 };
+
+// The sources, parts of one recording together and in their order.
+std::vector<Waiting> in_order(const std::vector<std::unique_ptr<capture::StreamSource>>& sources, std::size_t captures,
+                              const std::map<std::uint16_t, record::RecordingPart>& parts) {
+    std::vector<Waiting> waiting;
+    std::map<std::uint64_t, std::map<std::uint64_t, capture::StreamSource*>> recordings;
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+        const auto part = parts.find(static_cast<std::uint16_t>(captures + i));
+        // One that is named twice is read twice, as everything is.
+        if (part == parts.end() ||
+            !recordings[part->second.recording].emplace(part->second.part, sources[i].get()).second)
+            waiting.push_back({{sources[i].get()}, {}});
+    }
+    for (const auto& [recording, its_parts] : recordings) {
+        Waiting& all = waiting.emplace_back();
+        for (const auto& [number, source] : its_parts) all.parts.push_back(source);
+    }
+    return waiting;
+}
 
 }  // namespace
 
@@ -240,6 +295,8 @@ Result<std::unique_ptr<Offline>> Offline::open(const OfflineOptions& options) {
                           .tap = options.tap,
                           .observer = options.observer,
                           .may_hold_copies = s.reader && s.reader->may_hold_copies()});
+    // Of a recording as they were told while it was made.
+    if (!s.recordings.empty()) s.pipeline->builder().chain_single_sessions();
     return offline;
 }
 
@@ -260,11 +317,8 @@ void Offline::run() {
     Progress progress(s.options.progress, s.options.progress && isatty(STDERR_FILENO) != 1);
     bool copies = s.reader && s.reader->may_hold_copies();
     s.spans.resize(s.capture_names.size() + s.sources.size());
-    std::vector<Waiting> waiting;
-    for (const auto& source : s.sources) {
-        Waiting next{source.get(), {}};
-        if (source->next(next.chunk)) waiting.push_back(std::move(next));
-    }
+    std::vector<Waiting> waiting = in_order(s.sources, s.capture_names.size(), s.parts);
+    std::erase_if(waiting, [](Waiting& each) { return !each.next(); });
     // Recorded sockets are merged with the packets by time.
     const auto take_chunks_before = [&](std::optional<Timestamp> at) {
         while (!waiting.empty()) {
@@ -275,8 +329,8 @@ void Offline::run() {
             auto& [begin, end] = s.spans[first->chunk.file];
             if (!begin) begin = first->chunk.at;
             end = first->chunk.at;
-            s.pipeline->on(first->chunk);
-            if (!first->source->next(first->chunk)) waiting.erase(first);
+            s.take(first->chunk);
+            if (!first->next()) waiting.erase(first);
         }
     };
     Packet packet;

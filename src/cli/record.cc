@@ -110,6 +110,7 @@ public:
     int run();
 
     void session_opened(const chain::Session& session, const chain::Place&) override {
+        kernel_.watch_end(session);
         chain::Ends ends = owners_.ends_of(session);
         recorder_->name(session.client, session.server, ends);
         know(ends.from);
@@ -200,6 +201,7 @@ Status Recording::open_kernel() {
     const Status opened = kernel_.open({.ebpf = options_.live.ebpf != "off",
                                         .required = options_.live.ebpf == "require",
                                         .unix_payload = true,
+                                        .tap_ring_bytes = options_.live.tap_ring_bytes,
                                         .also_chunk =
                                             [this](const StreamChunk& chunk) {
                                                 recorder_->on(chunk);
@@ -272,8 +274,10 @@ std::uint64_t Recording::lost() const {
 }
 
 void Recording::count_drops() {
-    if (const std::uint64_t lost_signs = owners_.newly_lost() + kernel_.newly_lost(); lost_signs > 0)
+    if (const std::uint64_t lost_signs = owners_.newly_lost() + kernel_.newly_lost(); lost_signs > 0) {
         pipeline_->lost(LossPlace::ring, lost_signs);
+        recorder_->on(UnixLoss{pipeline_->model().capture.last.value_or(Timestamp{}), lost_signs});
+    }
     if (const std::uint64_t dropped = sources_->newly_dropped() + pods_.newly_dropped(); dropped > 0)
         pipeline_->lost(LossPlace::kernel, dropped);
 }
@@ -285,6 +289,7 @@ void Recording::on_tick(Timestamp now) {
         pipeline_->ended_unseen(client, server, now);
         recorder_->ended_unseen(client, server);
     }
+    kernel_.tick(*pipeline_, now);
     if (owners_.refresh(pipeline_->builder())) {
         const Result<bool> changed = sources_->follow(owners_.component_ports(), now);
         if (!changed) report_error(changed.error());

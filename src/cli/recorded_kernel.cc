@@ -4,7 +4,7 @@ namespace hopscope::cli {
 
 void RecordedKernel::on(const capture::UnixRecord& record, chain::Builder& builder) {
     std::visit(
-        Overloaded{[](std::monostate) {}, [](const StreamChunk&) {},
+        Overloaded{[](std::monostate) {}, [](const StreamChunk&) {}, [](const UnixLoss&) {},
                    [&](const ProcessEvent& event) { book_.on(event); }, [&](const Process& process) { know(process); },
                    [&](const SocketLife& life) { forwards_.on(life); },
                    [&](const ContainerNames& names) { builder.name_container(names); }},

@@ -122,7 +122,13 @@ void TapStreams::end(const Connection& connection, Timestamp at, const Tell& tel
         last.connection = connection.number;
         last.direction = direction;
         last.at = at;
-        last.offset = connection.side[index_of(direction)].next;
+        const Side& side = connection.side[index_of(direction)];
+        last.offset = side.next;
+        // What was lost at the very end is followed by nothing that would tell.
+        const std::uint64_t inode =
+            direction == Direction::to_client ? connection.server_inode : connection.client_inode;
+        if (const std::uint64_t written = written_ && inode != 0 ? written_(inode) : 0; written > 0)
+            last.offset = std::max(last.offset, written + side.shift);
         last.end = true;
         tell(last);
     }
@@ -136,6 +142,14 @@ void TapStreams::forget(std::uint64_t number) {
         if (known != by_inode_.end() && known->second == number) by_inode_.erase(known);
     }
     connections_.erase(found);
+}
+
+void TapStreams::end(std::uint64_t inode, Timestamp at, const Tell& tell) {
+    const auto known = by_inode_.find(inode);
+    if (known == by_inode_.end()) return;
+    const std::uint64_t number = known->second;
+    end(connections_[number], at, tell);
+    forget(number);
 }
 
 void TapStreams::end_gone(const std::unordered_set<std::uint64_t>& inodes, Timestamp now, const Tell& tell) {

@@ -26,11 +26,15 @@ public:
     void open_before(std::unordered_set<std::uint64_t> inodes) { before_ = std::move(inodes); }
     // The path that a process listens on, where it listens on one only of those that are watched.
     void served_by(std::unordered_map<std::uint32_t, std::string> paths) { paths_ = std::move(paths); }
+    // Asked when a stream ends: how many bytes the kernel has counted in what this end wrote; 0: not known.
+    void ask_written(std::function<std::uint64_t(std::uint64_t inode)> written) { written_ = std::move(written); }
     [[nodiscard]] std::string path_of(std::uint32_t pid) const {
         const auto known = paths_.find(pid);
         return known == paths_.end() ? std::string() : known->second;
     }
     void on(const procmap::UnixWrite& write, const Tell& tell);
+    // Ends the connection with this end; nothing where there is none.
+    void end(std::uint64_t inode, Timestamp at, const Tell& tell);
     // Ends what has been silent for a while and has neither end among `inodes`, the unix sockets that there are now.
     void end_gone(const std::unordered_set<std::uint64_t>& inodes, Timestamp now, const Tell& tell);
 
@@ -53,6 +57,7 @@ private:
     void end(const Connection& connection, Timestamp at, const Tell& tell);
     void forget(std::uint64_t number);
 
+    std::function<std::uint64_t(std::uint64_t)> written_;
     std::unordered_set<std::uint64_t> before_;
     std::unordered_map<std::uint32_t, std::string> paths_;       // by process
     std::unordered_map<std::uint64_t, Connection> connections_;  // by number

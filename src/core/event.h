@@ -235,15 +235,19 @@ struct CriDone {
 };
 // One step of a Docker exec or attach, told when request and answer are both known.
 struct DockerCall {
-    std::string_view operation;  // "exec-create" "exec-start" "exec-resize" "exec-inspect" "attach" "inspect" "other"
+    // "exec-create" "exec-start" "exec-resize" "exec-inspect" "create" "start" "attach" "resize" "wait" "inspect"
+    // "other"
+    std::string_view operation;
     std::string_view container_id, exec_id;
+    std::string_view
+        named;  // create, inspect: what the client called the container whose id was answered; may be empty
     std::span<const std::string_view> command;
     bool tty = false;
     std::uint16_t status = 0;
     std::optional<int> exit_code;
     std::optional<int> pid;
     std::string_view pod, namespace_, container, uid;  // from io.kubernetes.* labels
-    std::uint16_t width = 0, height = 0;               // exec-resize
+    std::uint16_t width = 0, height = 0;               // exec-resize, resize
 };
 
 // --- ttrpc between containerd and its shims (containerd.task.v2, v3)

@@ -24,4 +24,10 @@ struct StreamChunk {
     std::uint32_t client_pid = 0, server_pid = 0;  // 0: unknown
 };
 
+// Records of what eBPF tells that were lost for want of room in its rings, since this was told last.
+struct UnixLoss {
+    Timestamp at;
+    std::uint64_t records = 0;
+};
+
 }  // namespace hopscope

@@ -268,7 +268,8 @@ void Ndjson::on(const DockerCall& call, const Place& place) {
 }
 
 void Ndjson::on(const TaskMessage& message, const Place& place) {
-    begin("ttrpc.message", place);
+    const bool by_api = message.service == "containerd.services.tasks.v1.Tasks";
+    begin(by_api ? "task.message" : "ttrpc.message", place);
     json_.text("direction", direction_name(message.response ? Direction::to_client : Direction::to_server));
     json_.number("stream", message.stream);
     text_if(json_, "service", message.service);

@@ -497,6 +497,7 @@ constexpr Definition kEvents[] = {
     {"cri.done", kCriDone, "end of a CRI call"},
     {"docker.call", kDockerCall, "a step of the Docker Engine API"},
     {"ttrpc.message", kTtrpcMessage, "a message between containerd and a shim"},
+    {"task.message", kTtrpcMessage, "a message between containerd and a client of its own API, about a process"},
     {"tls.client_hello", kClientHello, ""},
     {"tls.server_hello", kServerHello, ""},
     {"tls.closed", kTlsClosed, ""},

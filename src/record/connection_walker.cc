@@ -9,6 +9,8 @@
 #include "chain/url.h"
 #include "core/limits.h"
 #include "core/untrusted.h"
+#include "record/docker_masker.h"
+#include "record/gathered.h"
 #include "record/http2_walker.h"
 #include "record/mask_plan.h"
 #include "record/ttrpc_walker.h"
@@ -155,7 +157,9 @@ std::string decode_base64(std::string_view text) {
 
 }  // namespace
 
-enum class Carried { http, spdy, websocket, tls, opaque };
+// docker: the streams of an exec or attach of the Docker API, one within another (PROTOCOLS J). plain: content and
+// nothing else, as a terminal's.
+enum class Carried { http, spdy, websocket, tls, docker, plain, opaque };
 
 struct ConnectionWalker::State {
     // One direction on its way through its framing.
@@ -169,6 +173,9 @@ struct ConnectionWalker::State {
         bool skip_keeps = false;       // … or to keep
         bool chunked = false;          // the skip is a chunk
         bool until_close = false;
+        bool docker_body = false;       // the body in hand is one of the Docker API that is read
+        Gathered body;                  // what there is of it
+        std::uint64_t body_length = 0;  // not chunked: of it
         // WebSocket
         std::uint8_t key[4] = {};
         std::uint64_t key_origin = 0;
@@ -202,6 +209,7 @@ struct ConnectionWalker::State {
         const std::size_t query = target.find('?');
         const std::string_view path = target.substr(0, query);
         websocket_target = std::string(path);
+        docker_bodies = has_docker_bodies(line.substr(0, first), target);
         // /exec/TOKEN, /cri/exec/TOKEN: exactly one segment after the operation is a token
         for (std::string_view op : {"/exec/", "/attach/", "/portforward/"}) {
             const std::size_t found = path.rfind(op);
@@ -308,18 +316,23 @@ struct ConnectionWalker::State {
         s.chunked = chunked;
         s.skip = length_known && !chunked ? length : 0;
         s.skip_keeps = false;
+        s.body.clear();
+        s.body_length = s.skip;
         if (request) {
+            s.docker_body = docker_bodies;
             upgrade_wanted = upgrade;
-            if (methods.size() < 64) methods.push_back(head_method);
+            if (methods.size() < 64) methods.push_back({head_method, docker_bodies});
             return;
         }
-        const bool to_head = !methods.empty() && methods.front();
+        const bool to_head = !methods.empty() && methods.front().is_head;
+        s.docker_body = !methods.empty() && methods.front().docker_bodies;
         if (status >= 200 || status == 101) {
             if (!methods.empty()) methods.pop_front();
         }
         if (status == 101) {
             const Carried next = carrier.find("spdy") != std::string::npos        ? Carried::spdy
                                  : carrier.find("websocket") != std::string::npos ? Carried::websocket
+                                 : carrier == "tcp"                               ? Carried::docker
                                                                                   : Carried::opaque;
             base64 = subprotocol.find("base64") != std::string::npos;
             tunnel = subprotocol.find("SPDY/3.1") != std::string::npos;
@@ -371,7 +384,10 @@ struct ConnectionWalker::State {
             consume(s, newline + 1);
             s.skip = size;
             s.skip_keeps = false;
-            if (size == 0) last_chunk[index_of(direction)] = true;
+            if (size == 0) {
+                last_chunk[index_of(direction)] = true;
+                settle_body(s);
+            }
             return true;
         }
         std::size_t end = s.pending.find("\r\n\r\n");
@@ -491,6 +507,57 @@ struct ConnectionWalker::State {
         return true;
     }
 
+    // --- streams of the Docker API: from the client plain input; from the server frames (type, three zeros, size) or a
+    // terminal's output
+
+    static bool is_docker_mark(const std::uint8_t* p) { return p[0] <= 3 && p[1] == 0 && p[2] == 0 && p[3] == 0; }
+
+    bool step_docker(Direction direction) {
+        constexpr std::size_t kMarkBytes = 4, kHeadBytes = 8;
+        Side& s = side(direction);
+        if (direction == Direction::to_server) {
+            s.carried = Carried::plain;
+            return true;
+        }
+        const auto* p = reinterpret_cast<const std::uint8_t*>(s.pending.data());
+        if (s.pending.size() < kMarkBytes) {
+            if (p[0] <= 3) return false;
+            s.carried = Carried::plain;
+            return true;
+        }
+        if (!is_docker_mark(p)) {
+            s.carried = Carried::plain;
+            return true;
+        }
+        if (s.pending.size() < kHeadBytes) return false;
+        s.plan.keep(s.pending_at, s.pending_at + kHeadBytes);
+        s.skip = read_be32(p + kMarkBytes);
+        s.skip_keeps = false;
+        ++counts.payload_frames;
+        counts.payload_bytes += s.skip;
+        consume(s, kHeadBytes);
+        return true;
+    }
+
+    void settle_body(Side& s) {
+        if (!s.docker_body) return;
+        s.docker_body = false;
+        std::string masked = s.body.text;
+        mask_docker_body(masked, pseudonyms, counts);
+        s.body.apply(s.plan, masked);
+        s.body.clear();
+    }
+
+    void gather_body(Side& s, std::uint64_t at, std::string_view bytes) {
+        if (s.body.text.size() + bytes.size() > limits::kBodyBytesMax) {  // stays overwritten
+            s.docker_body = false;
+            s.body.clear();
+            return;
+        }
+        s.body.add(at, bytes);
+        if (!s.chunked && s.body.text.size() == s.body_length) settle_body(s);
+    }
+
     // --- the common road
 
     void consume(Side& s, std::size_t n) {
@@ -502,6 +569,8 @@ struct ConnectionWalker::State {
         const std::uint64_t end = at + bytes.size();
         if (s.skip_keeps) {
             s.plan.keep(at, end);
+        } else if (s.docker_body && s.carried == Carried::http) {
+            gather_body(s, at, bytes);
         } else if (s.kind == StreamKind::error && !s.ws_masked && s.carried != Carried::http) {
             error_text(s.stream, at, bytes);
         } else if (s.carried == Carried::websocket && s.ws_masked) {
@@ -562,7 +631,7 @@ struct ConnectionWalker::State {
     void run(Direction direction) {
         Side& s = side(direction);
         while (!s.pending.empty()) {
-            if (s.carried == Carried::opaque) {
+            if (s.carried == Carried::opaque || s.carried == Carried::plain) {
                 consume(s, s.pending.size());
                 return;
             }
@@ -579,6 +648,8 @@ struct ConnectionWalker::State {
                 case Carried::spdy: moved = step_spdy(direction); break;
                 case Carried::websocket: moved = step_websocket(direction); break;
                 case Carried::tls: moved = step_tls(direction); break;
+                case Carried::docker: moved = step_docker(direction); break;
+                case Carried::plain:
                 case Carried::opaque: break;
             }
             if (!moved && s.carried != Carried::opaque) return;
@@ -636,7 +707,7 @@ struct ConnectionWalker::State {
             offset += n;
             bytes = bytes.subspan(n);
         }
-        if (bytes.empty() || s.carried == Carried::opaque) return;
+        if (bytes.empty() || s.carried == Carried::opaque || s.carried == Carried::plain) return;
         if (s.pending.empty()) s.pending_at = offset;
         s.pending += as_text(bytes);
         if (s.pending.size() > limits::kHeldBytesMax && s.carried == Carried::http && upgrade_wanted)
@@ -650,7 +721,11 @@ struct ConnectionWalker::State {
     MaskCounts& counts;
     std::array<Side, 2> sides;
     std::array<bool, 2> last_chunk{};
-    std::deque<bool> methods;  // of unanswered requests: was it HEAD?
+    struct Asked {
+        bool is_head = false, docker_bodies = false;
+    };
+    std::deque<Asked> methods;   // unanswered requests
+    bool docker_bodies = false;  // of the request in hand
     std::string websocket_target;
     std::vector<ErrorText> errors;
     std::uint32_t messages = 0;    // on the error channel of a WebSocket

@@ -66,12 +66,15 @@ constexpr std::array kSandboxStatsAnswer = {message(1, kSandboxStats)};
 constexpr std::array kNamed = {text(1), text(2)};
 constexpr std::array kAnySpec = {text(1), Field{2, Keep::process_spec}};
 constexpr std::array kExecTask = {text(1), text(2), message(7, kAnySpec)};
+// containerd's api/services/tasks/v1/tasks.proto.
+constexpr std::array kExecService = {text(1), message(6, kAnySpec), text(7)};
 constexpr std::array kKeyValue = {text(1), text(2)};
 constexpr std::array kOtherRequest = {text(1), text(2)};
 constexpr std::array kNamedRequest = {text(1), text(2), message(3, kNamed), message(5, kKeyValue)};
 constexpr std::array kCreateRequest = {text(1), text(2), message(3, kIdentified), message(5, kKeyValue)};
 constexpr std::array kExecTaskRequest = {text(1), text(2), message(3, kExecTask), message(5, kKeyValue)};
 constexpr std::array<Field, 0> kNumbers = {};
+constexpr std::array kWaitService = {message(2, kNumbers)};
 constexpr std::array kTaskAnswer = {message(1, kNumbers), message(2, kNumbers)};
 constexpr std::array kOtherAnswer = {message(1, kNumbers)};
 
@@ -100,6 +103,28 @@ std::span<const Field> fields_of(CriBody kind) {
         case CriBody::sandbox_stats: return kSandboxStatsAnswer;
         case CriBody::none:
         case CriBody::exec_sync_result: break;  // its output is a secret, its exit code a number
+    }
+    return {};
+}
+
+std::span<const Field> fields_of(decode::grpc::TaskBody kind) {
+    using decode::grpc::TaskBody;
+    switch (kind) {
+        case TaskBody::named:
+        case TaskBody::resize:
+        case TaskBody::kill: return kNamed;
+        case TaskBody::service_create:
+        case TaskBody::service_created:
+        case TaskBody::service_deleted: return kIdentified;
+        case TaskBody::service_exec: return kExecService;
+        case TaskBody::waited: return kWaitService;
+        case TaskBody::create:
+        case TaskBody::exec:
+        case TaskBody::pid:
+        case TaskBody::deleted:
+        case TaskBody::state:
+        case TaskBody::connected:
+        case TaskBody::none: break;  // numbers only, or not of this service
     }
     return {};
 }
@@ -234,6 +259,11 @@ private:
 
 bool mask_cri_body(CriBody kind, std::string& body, Pseudonyms& pseudonyms, MaskCounts& counts) {
     return kind != CriBody::none && Walker(body, pseudonyms, counts).walk(0, body.size(), fields_of(kind));
+}
+
+bool mask_task_body(decode::grpc::TaskBody kind, std::string& body, Pseudonyms& pseudonyms, MaskCounts& counts) {
+    return kind != decode::grpc::TaskBody::none &&
+           Walker(body, pseudonyms, counts).walk(0, body.size(), fields_of(kind));
 }
 
 bool mask_task_request(std::string& message, bool& is_task, Pseudonyms& pseudonyms, MaskCounts& counts) {

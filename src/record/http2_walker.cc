@@ -4,6 +4,7 @@
 
 #include "core/limits.h"
 #include "decode/grpc/cri_shapes.h"
+#include "decode/grpc/task_service.h"
 
 namespace hopscope::record {
 namespace {
@@ -30,6 +31,7 @@ bool is_harmless(const HpackLiteral& field) {
                                                   ":scheme",
                                                   ":status",
                                                   "accept-encoding",
+                                                  "containerd-namespace",
                                                   "content-length",
                                                   "content-type",
                                                   "date",
@@ -247,6 +249,7 @@ void Http2Walker::end_block(Direction direction) {
         if (const auto path = fields_.find(":path")) {
             opened.named = true;
             opened.method = parse_cri_path(*path).known;
+            opened.task = parse_task_path(*path).known;
         }
     }
     if (s.block_ends_stream) close(id, direction, false);
@@ -325,7 +328,8 @@ void Http2Walker::data(Direction direction, std::uint64_t offset, std::string_vi
                 messages.in_step = true;
             }
             messages.left = length;
-            const bool wanted = text[0] == 0 && (!of.named || of.method) && length <= limits::kGrpcMessageBytesMax &&
+            const bool wanted = text[0] == 0 && (!of.named || of.method || of.task) &&
+                                length <= limits::kGrpcMessageBytesMax &&
                                 held_bytes_ + length <= limits::kGrpcHeldBytesMax;
             messages.skipping = !wanted;
             if (!wanted) {
@@ -348,24 +352,53 @@ void Http2Walker::whole_message(Direction direction, Stream& of, const Gathered&
     apply(direction, message, std::string_view(message.text).substr(0, kPrefixBytes));
     const Gathered body = message.after(kPrefixBytes);
     ++counts_.calls;
-    if (of.named) {
-        if (of.method) mask_body(direction, request ? of.method->request : of.method->response, body);
-    } else if (request) {
-        if (may_ask_for_stream(as_bytes(body.text)) && body.text.size() <= limits::kGrpcUndecidedBytesMax &&
-            of.undecided.size() < kUndecidedMax)
-            of.undecided.push_back(body);
-    } else if (const CriMethod* method = method_of_answer(as_bytes(body.text))) {
-        mask_body(direction, method->response, body);
+    if (of.method) {
+        mask_body(direction, request ? of.method->request : of.method->response, body);
+    } else if (of.task) {
+        mask_body(direction, request ? of.task->request : of.task->response, body);
+    } else if (!of.named && request) {
+        unnamed_request(of, body);
+    } else if (!of.named) {
+        unnamed_answer(of, body);
+    }
+}
+
+// As exchanges_grpc tells what it is: what stays for it, and no more.
+void Http2Walker::unnamed_request(Stream& of, const Gathered& body) {
+    if (is_task_exec(as_bytes(body.text))) {
+        mask_body(Direction::to_server, TaskBody::service_exec, body);
+    } else if (may_ask_for_stream(as_bytes(body.text)) && body.text.size() <= limits::kGrpcUndecidedBytesMax &&
+               of.undecided.size() < kUndecidedMax) {
+        of.undecided.push_back(body);
+    }
+}
+
+void Http2Walker::unnamed_answer(Stream& of, const Gathered& body) {
+    const Bytes answer = as_bytes(body.text);
+    if (const CriMethod* method = method_of_answer(answer)) {
+        mask_body(Direction::to_client, method->response, body);
         for (const Gathered& each : of.undecided) {
             if (fits_request(*method, as_bytes(each.text))) mask_body(Direction::to_server, method->request, each);
         }
-        of.undecided.clear();
+    } else if (of.undecided.size() == 1 && may_name_exec(as_bytes(of.undecided.front().text))) {
+        const TaskMethod* task = task_method_of_answer(answer);
+        if (!task) return;
+        mask_body(Direction::to_server, task->request, of.undecided.front());
+        mask_body(Direction::to_client, task->response, body);
+    } else {
+        return;
     }
+    of.undecided.clear();
 }
 
 void Http2Walker::mask_body(Direction direction, CriBody kind, const Gathered& body) {
     std::string masked = body.text;
     if (mask_cri_body(kind, masked, pseudonyms_, counts_)) apply(direction, body, masked);
+}
+
+void Http2Walker::mask_body(Direction direction, TaskBody kind, const Gathered& body) {
+    std::string masked = body.text;
+    if (mask_task_body(kind, masked, pseudonyms_, counts_)) apply(direction, body, masked);
 }
 
 }  // namespace hopscope::record

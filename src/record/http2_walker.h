@@ -1,6 +1,6 @@
 // Follows one HTTP/2 connection and decides which of its bytes may stay: frames and gRPC framing stay, header values
-// that say no more than how it is framed and called stay, bodies of CRI messages as cri_masker says; everything else is
-// overwritten, bodies of other services among it.
+// that say no more than how it is framed and called stay, bodies of CRI messages and of containerd's own calls about
+// processes as cri_masker says; everything else is overwritten, bodies of other services among it.
 //
 // A connection that was joined late is followed from the first frame boundary on that is believed, in each direction
 // for itself; a request whose method is not known waits for its answer, which may tell it. Bounded by limits::kGrpc….
@@ -40,7 +40,8 @@ private:
     };
     struct Stream {
         const decode::grpc::CriMethod* method = nullptr;
-        bool named = false;  // its path was seen: whether it is a CRI method is known
+        const decode::grpc::TaskMethod* task = nullptr;  // of containerd's own API
+        bool named = false;                              // its path was seen: whether it is such a method is known
         bool ended[2] = {false, false};
         Messages messages[2];
         std::vector<Gathered> undecided;  // bodies of requests that wait for the answer
@@ -77,6 +78,9 @@ private:
     void data(Direction direction, std::uint64_t offset, std::string_view bytes);
     void whole_message(Direction direction, Stream& stream, const Gathered& message);
     void mask_body(Direction direction, decode::grpc::CriBody kind, const Gathered& body);
+    void mask_body(Direction direction, decode::grpc::TaskBody kind, const Gathered& body);
+    void unnamed_request(Stream& stream, const Gathered& body);
+    void unnamed_answer(Stream& stream, const Gathered& body);
 
     std::array<MaskPlan*, 2> plans_;
     Pseudonyms& pseudonyms_;

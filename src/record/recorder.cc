@@ -122,6 +122,10 @@ void Recorder::on(const SocketLife& life) {
     hold_event(life.at, capture::encode_unix_pdu(life));
 }
 
+void Recorder::on(const UnixLoss& loss) {
+    if (status_ && records_unix() && loss.records > 0) hold_event(loss.at, capture::encode_unix_pdu(loss));
+}
+
 void Recorder::hold_event(Timestamp at, const std::string& record) {
     hold({.packet = {.at = at, .link_type = LinkType::upper_pdu}, .bytes = {}, .chunk = nullptr, .forwarded = false},
          as_bytes(record));
@@ -274,9 +278,10 @@ void Recorder::write_piece(Held& held) {
 void Recorder::write_event(Packet packet) {
     const capture::UnixRecord record = capture::decode_unix_record(packet);
     const auto* event = std::get_if<ProcessEvent>(&record);
-    if (status_)
-        status_ = files_->write_unix(packet, std::string(event ? kProcesses : kConnections),
-                                     event ? comment_of(*event) : std::string());
+    const auto* loss = std::get_if<UnixLoss>(&record);
+    std::string comment = event ? comment_of(*event) : std::string();
+    if (loss) comment = "hopscope: " + std::to_string(loss->records) + " records of eBPF were lost, its ring was full";
+    if (status_) status_ = files_->write_unix(packet, std::string(event ? kProcesses : kConnections), comment);
     write_known(packet.at);
 }
 

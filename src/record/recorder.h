@@ -73,6 +73,7 @@ public:
     void on(const StreamChunk& chunk);
     void on(ProcessEvent event);
     void on(const SocketLife& life);
+    void on(const UnixLoss& loss);
     // A process that is there and may be an end of a connection or start another; a container: told in each file.
     void know(const Process& process);
     void know(const ContainerNames& names);

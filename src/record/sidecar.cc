@@ -64,8 +64,8 @@ std::optional<RecordingPart> parse_recording_part(std::string_view comment) {
 Sidecar find_sidecar(const std::string& file) {
     const SectionComments main = comments_of(file);
     const auto part = parse_recording_part(main.first);
-    if (!part || main.first.find(kBeside) == std::string::npos) return {};
-    Sidecar sidecar{SidecarState::missing, sidecar_name(file)};
+    if (!part || main.first.find(kBeside) == std::string::npos) return {SidecarState::none, {}, part};
+    Sidecar sidecar{SidecarState::missing, sidecar_name(file), part};
     const SectionComments beside = comments_of(sidecar.name);
     if (!beside.readable) return sidecar;
     sidecar.state = parse_recording_part(beside.first) == part ? SidecarState::found : SidecarState::foreign;

@@ -32,7 +32,8 @@ enum class SidecarState : std::uint8_t {
 };
 struct Sidecar {
     SidecarState state = SidecarState::none;
-    std::string name;  // of the file; empty for none
+    std::string name;                   // of the file; empty for none
+    std::optional<RecordingPart> part;  // that the recording itself is
 };
 // Looks at the beginning of both files; what is no regular file has none.
 Sidecar find_sidecar(const std::string& file);

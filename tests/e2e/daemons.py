@@ -2,7 +2,7 @@
 
 Nothing is installed and nothing outside the rig's folder is used, except what containerd fixes itself: its shims put their
 sockets into /run/containerd/s, and runc makes control groups. Both are taken away again. Python 3.11, standard library."""
-import ctypes, hashlib, http.client, json, os, re, shutil, signal, socket, subprocess, sys, threading, time
+import ctypes, fcntl, hashlib, http.client, json, os, pty, re, shutil, signal, socket, struct, subprocess, sys, termios, threading, time
 
 import cri, image
 from http2 import GrpcError
@@ -439,21 +439,48 @@ class Dockerd(Daemon):
     def shims(self):
         return [pid for pid in pids() if any(word.startswith(self.folder + "/exec/") for word in command_line(pid)) and "shim" in command_line(pid)[0]]
 
-    def container(self):
-        """The id of a container that sleeps."""
+    def container(self, argv=None, name=None, start=True, **config):
+        """The id of a container that sleeps, or runs something else."""
         path = os.path.join(self.rig.folder, "image.tar")
         if not os.path.exists(path):
             image.write(path, program("busybox"))
-        with open(path, "rb") as file:
-            self.call("POST", "/images/load", file.read(), "application/x-tar")
-        made = json.loads(self.call("POST", "/containers/create", json.dumps({"Image": image.BUSYBOX, "HostConfig": {"NetworkMode": "none"}})))["Id"]
+        if not self.containers:
+            with open(path, "rb") as file:
+                self.call("POST", "/images/load", file.read(), "application/x-tar")
+        config |= {"Image": image.BUSYBOX, "HostConfig": {"NetworkMode": "none"}} | ({"Cmd": argv} if argv else {})
+        made = json.loads(self.call("POST", f"/containers/create{f'?name={name}' if name else ''}", json.dumps(config)))["Id"]
         self.containers.append(made)
-        self.call("POST", f"/containers/{made}/start")
+        if start:
+            self.call("POST", f"/containers/{made}/start")
         return made
+
+    def shim(self, container):
+        """The pid of the container's shim: by its arguments."""
+        return next(pid for pid in self.shims() if container in command_line(pid))
+
+    def client(self, *argv, tty=False):
+        """A docker client that runs; with a terminal of its own where it is asked for: (process, descriptor of the terminal)."""
+        if not os.path.exists(program("docker")):
+            return None, None
+        controller, terminal = pty.openpty() if tty else (None, subprocess.PIPE)
+        process = subprocess.Popen([program("docker"), "-H", f"unix://{self.socket}", *argv], stdin=terminal, stdout=terminal,
+                                   stderr=terminal, env={**environment(), "TERM": "xterm"}, start_new_session=True)
+        if tty:
+            os.close(terminal)
+        return process, controller
 
     def exec(self, container, argv, tty=False):
         """A DockerExec; a context manager."""
         return DockerExec(self, container, argv, tty)
+
+    def size(self, container):
+        """What the container's terminal says of its size: "rows columns", as an exec's `stty` reads it from the main process' own."""
+        with self.exec(container, ["sh", "-c", "stty size </proc/1/fd/0"]) as one:
+            return one.finish()["stdout"]
+
+    def attach(self, container, tty=False):
+        """A DockerAttach; a context manager."""
+        return DockerAttach(self, container, tty)
 
     def stop(self):
         for one in self.containers:
@@ -468,20 +495,15 @@ class Dockerd(Daemon):
         unmount_below(self.folder)
 
 
-class DockerExec:
-    """One exec over the Engine API as the docker client does it: made, started on a connection that is handed over to its
-    streams (Upgrade: tcp), asked for its exit code."""
+class DockerStream:
+    """A connection of the Engine API that is handed over to the streams of a process (Upgrade: tcp)."""
 
-    def __init__(self, docker, container, argv, tty):
+    def __init__(self, docker, path, body, tty):
         self.docker, self.tty, self.unread = docker, tty, b""
-        made = docker.call("POST", f"/v1.41/containers/{container}/exec", json.dumps(
-            {"AttachStdin": True, "AttachStdout": True, "AttachStderr": True, "Tty": tty, "Cmd": argv}))
-        self.id = json.loads(made)["Id"]
         self.wire = socket.socket(socket.AF_UNIX)
         self.wire.settimeout(30)
         self.wire.connect(docker.socket)
-        body = json.dumps({"Detach": False, "Tty": tty}).encode()
-        self.wire.sendall((f"POST /v1.41/exec/{self.id}/start HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\n"
+        self.wire.sendall((f"POST {path} HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\n"
                            f"Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: {len(body)}\r\n\r\n").encode() + body)
         while b"\r\n\r\n" not in self.unread:
             self._read()
@@ -506,11 +528,8 @@ class DockerExec:
         while needle not in self.unread:
             assert self._read(), self.unread
 
-    def resize(self, width, height):
-        self.docker.call("POST", f"/v1.41/exec/{self.id}/resize?h={height}&w={width}")
-
-    def finish(self):
-        """{stdout, stderr, exit_code}; with a terminal everything is stdout."""
+    def _output(self):
+        """(stdout, stderr), whole; with a terminal everything is stdout."""
         while self._read():
             pass
         out = {0: b"", 1: b"", 2: b""}
@@ -519,8 +538,79 @@ class DockerExec:
             size = int.from_bytes(rest[4:8], "big")
             out[rest[0]] += rest[8:8 + size]
             rest = rest[8 + size:]
+        return self.unread if self.tty else out[1], out[2]
+
+
+class DockerExec(DockerStream):
+    """One exec over the Engine API as the docker client does it: made, started on a connection of its own, asked for its exit
+    code."""
+
+    def __init__(self, docker, container, argv, tty):
+        made = docker.call("POST", f"/v1.41/containers/{container}/exec", json.dumps(
+            {"AttachStdin": True, "AttachStdout": True, "AttachStderr": True, "Tty": tty, "Cmd": argv}))
+        self.id = json.loads(made)["Id"]
+        super().__init__(docker, f"/v1.41/exec/{self.id}/start", json.dumps({"Detach": False, "Tty": tty}).encode(), tty)
+
+    def resize(self, width, height):
+        self.docker.call("POST", f"/v1.41/exec/{self.id}/resize?h={height}&w={width}")
+
+    def finish(self):
+        """{stdout, stderr, exit_code}"""
+        out, errors = self._output()
         code = json.loads(self.docker.call("GET", f"/v1.41/exec/{self.id}/json"))["ExitCode"]
-        return {"stdout": self.unread if self.tty else out[1], "stderr": out[2], "exit_code": code}
+        return {"stdout": out, "stderr": errors, "exit_code": code}
+
+
+class DockerAttach(DockerStream):
+    """An attach as the docker client does it: the container is looked at and waited for on connections beside it."""
+
+    def __init__(self, docker, container, tty):
+        self.id = json.loads(docker.call("GET", f"/v1.41/containers/{container}/json"))["Id"]
+        self.told = []
+        self.waiter = threading.Thread(target=lambda: self.told.append(json.loads(docker.call("POST", f"/v1.41/containers/{container}/wait"))), daemon=True)
+        self.waiter.start()
+        super().__init__(docker, f"/v1.41/containers/{container}/attach?stream=1&stdin=1&stdout=1&stderr=1", b"", tty)
+
+    def resize(self, width, height):
+        self.docker.call("POST", f"/v1.41/containers/{self.id}/resize?h={height}&w={width}")
+
+    def finish(self):
+        """{stdout, stderr, exit_code}, once the container's main process has ended."""
+        out, errors = self._output()
+        self.waiter.join(30)
+        return {"stdout": out, "stderr": errors, "exit_code": self.told[0]["StatusCode"]}
+
+
+class Terminal:
+    """The other end of a terminal that a program runs on."""
+
+    def __init__(self, descriptor):
+        self.descriptor, self.read = descriptor, b""
+
+    def _more(self):
+        try:
+            piece = os.read(self.descriptor, 65536)
+        except OSError:  # EIO: the program has ended
+            piece = b""
+        self.read += piece
+        return piece
+
+    def read_until(self, needle):
+        while needle not in self.read:
+            assert self._more(), self.read
+
+    def write(self, data):
+        os.write(self.descriptor, data)
+
+    def resize(self, width, height):
+        fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+
+    def close(self):
+        """Everything that was shown, once the program has ended."""
+        while self._more():
+            pass
+        os.close(self.descriptor)
+        return self.read
 
 
 # An HTTP server that answers the probes of the CRI streaming server as the real one does, word for word.

@@ -5,9 +5,9 @@ Pods with a network namespace of their own, Docker, rings that are too small, eB
 with private configuration (rig.py) and are taken down at the end. Every test is a function below; its docstring is the
 sentence that it proves. Where no runtime can run, all are skipped and the reason is said. Ends with 'N passed, N failed,
 N skipped'. Python 3.11, standard library."""
-import os, subprocess, sys, threading, time
+import glob, json, os, signal, subprocess, sys, threading, time
 
-import daemons, streaming, testbed
+import daemons, record_test, streaming, testbed
 from live_test import Observe
 from node_test import World
 from testbed import Skip
@@ -199,11 +199,13 @@ def docker_of(world):
     return (*world.shared["docker"], world.shared["docker observe"])
 
 
-def docker_chain(world, client_pid, exit_code, streams, tty):
-    """The session on docker.sock of this client that ended last, and its chain: both processes, the container, the process in it."""
-    docker, container, observe = docker_of(world)
-    session = observe.wait("session", lambda event: event.get("hop") == "shim" and event.get("tty") is tty and event.get("from", {}).get("process", {}).get("pid") == client_pid)
-    assert session["op"] == "exec" and session["hop"] == "shim" and session["state"] == "closed" and session["complete"], session
+def docker_chain(world, client_pid, exit_code, streams, tty, op="exec", container=None):
+    """The session on docker.sock of this client, and its chain: both processes, the container, the process in it."""
+    docker, own, observe = docker_of(world)
+    container = container or own
+    session = observe.wait("session", lambda event: event.get("hop") == "shim" and event.get("tty") is tty and event["op"] == op
+                           and event.get("container", {}).get("id") == container and event.get("from", {}).get("process", {}).get("pid") == client_pid)
+    assert session["op"] == op and session["hop"] == "shim" and session["state"] == "closed" and session["complete"], session
     assert session["container"]["id"] == container and session["container"]["runtime"] == "docker", session
     assert {stream["type"]: stream["bytes"]["out"] for stream in session["streams"] if stream["type"] != "stdin"} == streams, session["streams"]
     chain = observe.chain(session)
@@ -212,11 +214,27 @@ def docker_chain(world, client_pid, exit_code, streams, tty):
     assert hop["from"]["process"]["pid"] == client_pid, hop
     assert hop["to"]["process"]["pid"] == docker.pid and hop["to"]["process"]["comm"] == "dockerd", hop
     process = next(hop for hop in chain["hops"] if hop["hop"] == "process")
-    assert process["to"]["process"]["comm"] == "sh" and process["from"]["process"]["pid"] in docker.shims(), process
+    assert process["to"]["process"]["comm"] == "sh" and process["from"]["process"]["comm"] == "containerd-shim", process
+    assert op == "attach" or process["from"]["process"]["pid"] in docker.shims(), process  # else it is gone with its container
     says = " · ".join(item["says"] for item in process["evidence"])
-    assert "arguments are the command" in says and f"ended with {exit_code}, as the session says" in says, says
+    assert ("arguments are the command" if op == "exec" else "container's main process") in says and f"ended with {exit_code}, as the session says" in says, says
     assert chain["complete"] and "missing" not in chain, chain["missing"]
+    if op == "exec":
+        has_every_hop(docker, container, chain, client_pid)
     return session, chain
+
+
+def has_every_hop(docker, container, chain, client_pid):
+    """client -> dockerd -> containerd -> shim -> process, by what each was asked."""
+    pids = [client_pid, docker.pid, docker.containerd_pid(), docker.shim(container)]
+    hops = chain["hops"]
+    assert [hop.get("proto") for hop in hops][:3] == ["docker", "grpc", "ttrpc"] and hops[3]["hop"] == "process", hops
+    for hop, client, server in zip(hops, pids, pids[1:]):
+        assert (hop["from"]["process"]["pid"], hop["to"]["process"]["pid"], hop["grade"]) == (client, server, "decoded"), (hop, pids)
+    for hop in hops[1:3]:
+        assert "has the id of the Docker API's exec" in " · ".join(item["says"] for item in hop["evidence"]), hop
+    assert hops[1]["unix"]["path"].endswith("/containerd.sock") and hops[1]["to"]["process"]["comm"] == "containerd", hops[1]
+    assert hops[3]["from"]["process"]["pid"] == pids[3], hops[3]
 
 
 @test
@@ -257,6 +275,205 @@ def docker_client(world):
     out, errors = client.communicate(timeout=30)
     assert client.returncode == 6 and out == b"hello\n", (client.returncode, out, errors)
     docker_chain(world, client.pid, 6, {"stdout": 6}, False)
+
+
+def echoing(docker, code, tty=False, **how):
+    """A container whose main process answers each line, and ends with `code` after "bye"."""
+    script = f"while read line; do [ $line = bye ] && exit {code}; echo got:$line; echo err:$line >&2; done; exit 99"
+    return docker.container(["sh", "-c", script], OpenStdin=True, StdinOnce=False, AttachStdin=True, AttachStdout=True, AttachStderr=True, Tty=tty, **how)
+
+
+@test
+def docker_attach(world):
+    """an attach by docker.sock: streams, container, exit code as the API tells it to who waits, both processes, the main process"""
+    docker, _, _ = docker_of(world)
+    container = echoing(docker, 7)
+    with docker.attach(container) as one:
+        one.write(b"hello\n")
+        one.read_until(b"got:hello\n")
+        one.read_until(b"err:hello\n")
+        one.write(b"bye\n")
+        got = one.finish()
+    assert got == {"stdout": b"got:hello\n", "stderr": b"err:hello\n", "exit_code": 7}, got
+    session, _ = docker_chain(world, os.getpid(), 7, {"stdout": 10, "stderr": 10}, False, "attach", container)
+    assert next(stream for stream in session["streams"] if stream["type"] == "stdin")["bytes"]["in"] == 10, session["streams"]
+    assert any("told its client the container's exit code" in item["says"] for item in session["evidence"]), session["evidence"]
+
+
+@test
+def docker_attach_by_name(world):
+    """the docker client attaches to a container by its name, with a terminal: the container, every size of the terminal"""
+    docker, _, _ = docker_of(world)
+    container = echoing(docker, 4, tty=True, name="by-name")
+    client, terminal = docker.client("attach", "by-name", tty=True)
+    if not client:
+        raise Skip("no docker client in build/runtimes")
+    out = daemons.Terminal(terminal)
+    out.write(b"hello\n")
+    out.read_until(b"got:hello\r\n")
+    out.resize(97, 31)
+    client.send_signal(signal.SIGWINCH)  # the terminal is nobody's own
+    docker.wait_until("the new size", lambda: b"31 97" in docker.size(container))
+    out.write(b"bye\n")
+    assert client.wait(30) == 4, out.read
+    out.close()
+    session, _ = docker_chain(world, client.pid, 4, {"stdout": len(b"hello\r\ngot:hello\r\nerr:hello\r\nbye\r\n")}, True, "attach", container)
+    assert session["resizes"][-1]["width"] == 97 and session["resizes"][-1]["height"] == 31, session["resizes"]
+
+
+@test
+def docker_run_with_a_terminal(world):
+    """docker run -it: one session from the container's birth on, with its exit code; the shim, which is new, is in the chain"""
+    docker, _, observe = docker_of(world)
+    client, terminal = docker.client("run", "-it", "--network", "none", "--name", "run-it", daemons.image.BUSYBOX, "sh", tty=True)
+    if not client:
+        raise Skip("no docker client in build/runtimes")
+    out = daemons.Terminal(terminal)
+    out.read_until(b"# ")
+    container = json.loads(docker.call("GET", "/containers/run-it/json"))["Id"]
+    docker.containers.append(container)
+    shim = docker.shim(container)
+    out.write(b"echo he''llo\n")
+    out.read_until(b"hello\r\n")
+    out.write(b"exit 8\n")
+    assert client.wait(30) == 8, out.read
+    told = out.close()
+    session, chain = docker_chain(world, client.pid, 8, {"stdout": len(told)}, True, "attach", container)
+    hop = next(hop for hop in chain["hops"] if hop["proto"] == "ttrpc")
+    assert hop["from"]["process"]["pid"] == docker.containerd_pid() and hop["to"]["process"]["pid"] == shim, (hop, shim)
+
+
+@test
+def docker_same_command_twice(world):
+    """two equal execs of the Docker API at once are told apart by their ids, each with its own process"""
+    docker, container, observe = docker_of(world)
+    execs = [docker.exec(container, ["sh", "-c", "sleep 0.5; exit 7"]) for _ in range(2)]
+    for one in execs:
+        with one:
+            assert one.finish()["exit_code"] == 7
+    observe.wait("session", lambda event: sum(e.get("exit_code") == 7 and e["op"] == "exec" for e in observe.of("session")) >= 2)
+    pids = set()
+    for session in [event for event in observe.of("session") if event.get("exit_code") == 7 and event["op"] == "exec"][-2:]:
+        chain = observe.chain(session)
+        has_every_hop(docker, container, chain, os.getpid())
+        pids.add(chain["hops"][3]["to"]["process"]["pid"])
+    assert len(pids) == 2, pids
+
+
+def docker_sessions(world):
+    """An exec and an attach; (client, what the exec is) are this process."""
+    docker, container, _ = docker_of(world)
+    with docker.exec(container, ["sh", "-c", "echo planted-in-the-output; echo planted-on-stderr >&2; exit 3", "planted-in-the-command"]) as one:
+        assert one.finish()["exit_code"] == 3
+    other = echoing(docker, 5)
+    with docker.attach(other) as one:
+        one.write(b"planted-in-the-input\n")
+        one.read_until(b"got:planted-in-the-input\n")
+        one.read_until(b"err:planted-in-the-input\n")
+        one.write(b"bye\n")
+        one.finish()
+    time.sleep(5)  # the end of a unix socket is seen when it is asked for
+    return other
+
+
+@test
+def docker_recorded(world):
+    """recordings of Docker sessions, masked and not, give the chains that `observe` tells; the masked one holds no secret"""
+    docker, container, observe = docker_of(world)
+    with record_test.Record(world, "docker-full.pcapng", "--payload", "full", "--ebpf", "require") as full, \
+            record_test.Record(world, "docker-masked.pcapng", "--ebpf", "require") as masked:
+        docker.call("GET", "/version")
+        time.sleep(0.5)
+        before = len(observe.of("chain"))
+        other = docker_sessions(world)
+        for op in ("exec", "attach"):
+            observe.wait("chain", lambda event: event in observe.of("chain")[before:] and event["op"] == op)
+    live = {event["op"]: event for event in observe.of("chain")[before:]}
+    for record in (full, masked):
+        document = world.document("chain", record.file)
+        chains = {chain["op"]: chain for chain in document["chains"] if chain.get("container", {}).get("id") in (container, other)}
+        sessions = {session["session"]: session for session in document["sessions"]}
+        for op, seen in live.items():
+            told = chains[op]
+            assert told["container"]["id"] == seen["container"]["id"] and told.get("exit_code") == seen["exit_code"], (told, seen)
+            one = lambda hop: (hop["hop"], hop.get("proto"), hop["grade"], record_test.process(hop.get("from")), record_test.process(hop.get("to")), hop.get("bytes"))
+            assert [one(hop) for hop in told["hops"]] == [one(hop) for hop in seen["hops"]], ([one(hop) for hop in told["hops"]], [one(hop) for hop in seen["hops"]])
+            session = sessions[told["sessions"][0]]
+            of = next(event for event in observe.of("session") if event["session"] == seen["sessions"][0])
+            assert [(s["type"], s["bytes"]) for s in session["streams"]] == [(s["type"], s["bytes"]) for s in of["streams"]], (session, of)
+            assert session.get("tty") == of.get("tty") and session["state"] == of["state"], (session, of)
+    for path in (masked.file, masked.sidecar):
+        data = open(path, "rb").read()
+        for word in record_test.WORDS:
+            assert word.encode() not in data, f"{word} is in {path}"
+    data = open(full.sidecar, "rb").read()
+    assert all(word.encode() in data for word in record_test.WORDS), "this test proves nothing"
+
+
+@test
+def docker_flood_and_a_small_ring(world):
+    """a ring for sockets' bytes made too small and a flood: counted, located by offset, told of what it touched; nothing else is wrong"""
+    docker, container, _ = docker_of(world)
+    flood = 60_000_000
+    with Observe(world, "--ebpf", "require", "--ebpf-ring", "64KiB") as observe, \
+            record_test.Record(world, "flood.pcapng", "--ebpf", "require", "--ebpf-ring", "64KiB") as record:
+        with docker.exec(container, ["head", "-c", str(flood), "/dev/zero"]) as one:
+            while one.wire.recv(1 << 20):
+                pass
+        observe.wait("loss", lambda event: event["lost"].get("ring"))
+        # Whoever asks for the exit code ends it; else its socket's end does.
+        flooded = observe.wait("session", lambda event: event["op"] == "exec")
+        assert not flooded["complete"] and flooded["gaps"] > 0, flooded
+        # Of what is left a part may be frames' heads, 8 bytes each of 32 KiB at most.
+        out, missing = flooded["bytes"]["out"], flooded["missing_bytes"]
+        assert out < flood <= out + missing <= flood + 8 * (flood // 1024), (out, missing)
+        chain = observe.chain(flooded)
+        assert chain["complete"] is False and any("gap" in part["says"] for part in chain["missing"]), chain.get("missing")
+        time.sleep(2)
+        for code in (3, 4):
+            with docker.exec(container, ["sh", "-c", f"echo hello; exit {code}"]) as one:
+                assert one.finish()["exit_code"] == code
+            session = observe.wait("session", lambda event: event.get("exit_code") == code)
+            assert session["complete"] and session["bytes"]["out"] == 6, session
+            assert observe.chain(session)["complete"], observe.chain(session)
+    lost = observe.of("capture.end")[-1]["loss"]["ring"]
+    summary = observe.errors.decode()
+    assert lost > 0 and f"ring {lost:,}" in summary and "--ebpf-ring 128" in summary, (lost, summary)
+    document = world.document("chain", record.file)
+    assert document["loss"]["ring"] > 0, document["loss"]
+    touched = next(session for session in document["sessions"] if session.get("missing_bytes"))
+    assert touched["gaps"] > 0 and not touched["complete"], touched
+    return f"{lost} pieces, {missing} of {flood} bytes of one session"
+
+
+@test
+def ring_files_together(world):
+    """the files of a ring, read together: what goes on over their borders is one session with its whole chain"""
+    runtime, pod = world.runtime()
+    with record_test.Record(world, "border.pcapng", "--payload", "full", "--ebpf", "require", "-C", "64KiB") as record:
+        runtime.client.version()
+        ports = {}
+        for code in range(1, 6):
+            with streaming.Command(runtime.client.exec(pod.container, ["sh", "-c", f"head -c 150000 /dev/zero; exit {code}"])) as command:
+                ports[command.ports()[0]] = code
+                assert len(command.finish()["stdout"]) == 150000
+        time.sleep(2)
+    files = sorted(path for path in glob.glob(os.path.join(world.rig.folder, "border_*")) if not path.endswith(".unix.pcapng"))
+    assert len(files) >= 6, files
+    document = world.document("chain", *files)
+    sessions = {session["session"]: session for session in document["sessions"]}
+    found = {}
+    for chain in document["chains"]:
+        for number in chain["sessions"]:
+            found[sessions[number]["client"]["port"]] = (chain, sessions[number])
+    for port, code in ports.items():
+        chain, session = found[port]
+        assert session["complete"] and session["state"] == "closed" and session["exit_code"] == code, session
+        hops = [hop["hop"] for hop in chain["hops"]]
+        assert hops == ["cri", "runtime", "shim", "process"], hops
+        assert chain["hops"][2]["grade"] == "decoded", chain["hops"][2]
+    assert len({s["client"]["port"] for s in sessions.values()}) == len(sessions), "none is there twice"
+    return f"{len(files)} files"
 
 
 # --- rings that are too small

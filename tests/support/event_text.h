@@ -193,7 +193,8 @@ inline std::string event_text(const Event& event) {
                        " exec=" + escaped(e.exec_id) + list_text("arg", e.command) + flag(e.tty, "tty") +
                        " status=" + n(e.status) + optional_text("exit", e.exit_code) + optional_text("pid", e.pid) +
                        ' ' + escaped(e.namespace_) + '/' + escaped(e.pod) + '/' + escaped(e.container) + ' ' +
-                       escaped(e.uid);
+                       escaped(e.uid) + (e.named.empty() ? "" : " named=" + escaped(e.named)) +
+                       (e.operation == "resize" ? ' ' + n(e.width) + 'x' + n(e.height) : "");
             },
             [&](const TaskMessage& e) {
                 std::string out = "task " + n(e.stream) + (e.response ? " response " : " request ") +

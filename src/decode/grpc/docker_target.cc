@@ -39,28 +39,51 @@ constexpr std::array<std::string_view, 16> kTopics = {
     "_ping", "auth",   "build", "commit",   "configs", "containers", "distribution", "events",
     "exec",  "images", "info",  "networks", "plugins", "system",     "version",      "volumes"};
 
-std::uint16_t number_of(std::string_view query, std::string_view key) {
+std::string_view value_of(std::string_view query, std::string_view key) {
     while (!query.empty()) {
         const std::string_view pair = query.substr(0, query.find('&'));
         query.remove_prefix(std::min(query.size(), pair.size() + 1));
-        if (!pair.starts_with(key) || pair.substr(key.size(), 1) != "=") continue;
-        const std::string_view value = pair.substr(key.size() + 1);
-        std::uint16_t number = 0;
-        const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-        return error == std::errc() && end == value.data() + value.size() ? number : std::uint16_t{0};
+        if (pair.starts_with(key) && pair.substr(key.size(), 1) == "=") return pair.substr(key.size() + 1);
     }
-    return 0;
+    return {};
 }
 
-DockerTarget of_container(std::string_view method, std::string_view id, std::string_view verb, std::string_view rest) {
+std::uint16_t number_of(std::string_view query, std::string_view key) {
+    const std::string_view value = value_of(query, key);
+    std::uint16_t number = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    return error == std::errc() && end == value.data() + value.size() ? number : std::uint16_t{0};
+}
+
+void take_size(DockerTarget& target, std::string_view query) {
+    target.height = number_of(query, "h");
+    target.width = number_of(query, "w");
+}
+
+struct ContainerPath {
+    std::string_view id, verb, rest, query;
+};
+
+DockerTarget of_container(std::string_view method, const ContainerPath& path) {
     DockerTarget out{.docker = true};
-    const bool post = method == "POST";
+    const bool post = method == "POST", whole = path.rest.empty();
     // "/containers/json" and "/containers/create" name no container.
-    if (verb.empty() && (id == "json" || id == "create" || id == "prune")) return out;
-    out.container_id = id;
-    if (verb == "exec" && post && rest.empty()) out.operation = DockerOperation::exec_create;
-    if (verb == "attach") out.operation = DockerOperation::attach;
-    if (verb == "json" && method == "GET" && rest.empty()) out.operation = DockerOperation::inspect;
+    if (path.verb.empty() && (path.id == "json" || path.id == "create" || path.id == "prune")) {
+        if (path.id != "create" || !post || !whole) return out;
+        out.operation = DockerOperation::create;
+        out.container_id = value_of(path.query, "name");
+        return out;
+    }
+    out.container_id = path.id;
+    if (path.verb == "exec" && post && whole) out.operation = DockerOperation::exec_create;
+    if (path.verb == "attach") out.operation = DockerOperation::attach;
+    if (path.verb == "json" && method == "GET" && whole) out.operation = DockerOperation::inspect;
+    if (path.verb == "start" && post && whole) out.operation = DockerOperation::start;
+    if (path.verb == "wait" && post && whole) out.operation = DockerOperation::wait;
+    if (path.verb == "resize" && post && whole) {
+        out.operation = DockerOperation::resize;
+        take_size(out, path.query);
+    }
     return out;
 }
 
@@ -70,8 +93,7 @@ DockerTarget of_exec(std::string_view id, std::string_view verb, std::string_vie
     if (verb == "json") out.operation = DockerOperation::exec_inspect;
     if (verb == "resize") {
         out.operation = DockerOperation::exec_resize;
-        out.height = number_of(query, "h");
-        out.width = number_of(query, "w");
+        take_size(out, query);
     }
     return out;
 }
@@ -84,7 +106,11 @@ std::string_view to_string(DockerOperation operation) {
         case DockerOperation::exec_start: return "exec-start";
         case DockerOperation::exec_resize: return "exec-resize";
         case DockerOperation::exec_inspect: return "exec-inspect";
+        case DockerOperation::create: return "create";
+        case DockerOperation::start: return "start";
         case DockerOperation::attach: return "attach";
+        case DockerOperation::resize: return "resize";
+        case DockerOperation::wait: return "wait";
         case DockerOperation::inspect: return "inspect";
         case DockerOperation::other: return "other";
     }
@@ -103,7 +129,7 @@ DockerTarget parse_docker_target(std::string_view method, std::string_view targe
 
     // Without a version the paths look like those of other servers ("/exec/…" of the kubelet and of CRI runtimes,
     // "/version" of the API server): only what cannot be theirs is taken.
-    if (topic == "containers" && (versioned || !id.empty())) return of_container(method, id, verb, path);
+    if (topic == "containers" && (versioned || !id.empty())) return of_container(method, {id, verb, path, query});
     if (topic == "exec" && is_exec_id(id) && (verb == "start" || verb == "json" || verb == "resize") && path.empty())
         return of_exec(id, verb, query);
     if (topic == "_ping" && id.empty()) return {.docker = true};

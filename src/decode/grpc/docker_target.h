@@ -11,7 +11,11 @@ enum class DockerOperation : std::uint8_t {
     exec_start,
     exec_resize,
     exec_inspect,
+    create,
+    start,
     attach,
+    resize,
+    wait,
     inspect,
     other
 };
@@ -22,9 +26,9 @@ std::string_view to_string(DockerOperation operation);
 struct DockerTarget {
     bool docker = false;  // false: not of this API; the rest is empty
     DockerOperation operation = DockerOperation::other;
-    std::string_view container_id;  // or the container's name, as the client wrote it
+    std::string_view container_id;  // or the container's name, as the client wrote it; create: the name it shall have
     std::string_view exec_id;
-    std::uint16_t width = 0, height = 0;  // exec-resize
+    std::uint16_t width = 0, height = 0;  // exec-resize, resize
 };
 
 DockerTarget parse_docker_target(std::string_view method, std::string_view target);

@@ -68,6 +68,13 @@ std::optional<int> pid_of(const Json* value) {
     const std::optional<int> pid = number_of(value);
     return pid && *pid > 0 ? pid : std::nullopt;
 }
+// The id that the answer gives to what the client named.
+void take_id(DockerCall& event, const Json& response) {
+    const std::string_view id = text_of(member(&response, "Id"));
+    if (id.empty()) return;
+    event.named = event.container_id;
+    event.container_id = id;
+}
 void append_texts(const Json* array, std::vector<std::string_view>& out) {
     if (!array || !array->is_array()) return;
     for (const Json& each : *array)
@@ -127,9 +134,11 @@ void DockerWatcher::State::on(const HttpRequest& request) {
     call.width = target.width;
     call.height = target.height;
     const DockerOperation op = target.operation;
-    call.request.wanted = op == DockerOperation::exec_create || op == DockerOperation::exec_start;
-    call.response.wanted =
-        op == DockerOperation::exec_create || op == DockerOperation::exec_inspect || op == DockerOperation::inspect;
+    call.request.wanted =
+        op == DockerOperation::exec_create || op == DockerOperation::exec_start || op == DockerOperation::create;
+    call.response.wanted = op == DockerOperation::exec_create || op == DockerOperation::exec_inspect ||
+                           op == DockerOperation::inspect || op == DockerOperation::create ||
+                           op == DockerOperation::wait;
 }
 
 void DockerWatcher::State::on(const HttpBody& body) {
@@ -218,9 +227,18 @@ void DockerWatcher::State::tell(Call& call, EventSink& sink) {
             event.container = text_of(member(labels, "io.kubernetes.container.name"));
             event.tty = flag_of(member(member(&response, "Config"), "Tty"));
             event.pid = pid_of(member(member(&response, "State"), "Pid"));
-            if (const std::string_view id = text_of(member(&response, "Id")); !id.empty()) event.container_id = id;
+            take_id(event, response);
             break;
         }
+        case DockerOperation::create:
+            append_texts(member(&request, "Entrypoint"), command);
+            append_texts(member(&request, "Cmd"), command);
+            event.tty = flag_of(member(&request, "Tty"));
+            take_id(event, response);
+            break;
+        case DockerOperation::wait: event.exit_code = number_of(member(&response, "StatusCode")); break;
+        case DockerOperation::start:
+        case DockerOperation::resize:
         case DockerOperation::attach:
         case DockerOperation::other: break;
     }

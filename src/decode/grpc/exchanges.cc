@@ -84,6 +84,7 @@ void Exchanges::recycle(std::unique_ptr<Exchange> exchange) {
     e.version = {};
     e.known = nullptr;
     e.method.clear();
+    e.task.reset();
     for (Side& side : e.sides) {
         side.body_bytes = 0;
         side.encoding = Encoding::unknown;
@@ -189,6 +190,12 @@ void Exchanges::begin_request(Exchange& exchange, const HeaderList& fields, Even
         exchange.version = cri.version;
         exchange.known = cri.known;
         if (!cri.known) exchange.method = cri.method.substr(0, kUnknownMethodBytesMax);
+    } else if (const TaskPath task = path ? parse_task_path(*path) : TaskPath{}; task.tasks && task.known) {
+        exchange.kind = Kind::tasks;
+        exchange.task = std::make_unique<TaskCall>();
+        exchange.task->known = task.known;
+        exchange.task->runtime_namespace =
+            fields.find("containerd-namespace").value_or(std::string_view()).substr(0, kUnknownMethodBytesMax);
     } else if (type && is_grpc_content(*type)) {
         if (path) exchange.kind = Kind::grpc;
     } else if (type || (method && *method != "POST") || fields.unknown() == 0) {

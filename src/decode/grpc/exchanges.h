@@ -1,4 +1,5 @@
-// The streams of one HTTP/2 connection: requests and answers, gRPC calls, CRI messages. Tells the events; knows
+// The streams of one HTTP/2 connection: requests and answers, gRPC calls, CRI messages, calls of containerd's own API
+// about processes. Tells the events; knows
 // nothing of frames' wire form and HPACK.
 #pragma once
 
@@ -13,6 +14,7 @@
 #include "decode/grpc/cri_methods.h"
 #include "decode/grpc/header_list.h"
 #include "decode/grpc/message_reader.h"
+#include "decode/grpc/task_service.h"
 
 namespace hopscope::decode::grpc {
 
@@ -49,7 +51,7 @@ public:
     [[nodiscard]] std::size_t held_bytes() const { return memory_.used; }
 
 private:
-    enum class Kind : std::uint8_t { unknown, http, grpc, cri };
+    enum class Kind : std::uint8_t { unknown, http, grpc, cri, tasks };
     enum class Encoding : std::uint8_t { unknown, identity, deflated, other };
 
     struct Side {
@@ -61,6 +63,13 @@ private:
         bool doubtful = false;  // frames were lost since: END_STREAM may have been among them
         bool hole = false;      // bytes of the body are missing
     };
+    // A call about a process: its answer does not name it.
+    struct TaskCall {
+        const TaskMethod* known = nullptr;
+        std::string runtime_namespace, container_id, exec_id;
+        std::int32_t status = 0;
+        bool answered = false;
+    };
     struct Exchange {
         std::uint32_t id = 0;
         Kind kind = Kind::unknown;
@@ -70,6 +79,7 @@ private:
         const CriMethod* known = nullptr;
         std::string method;                   // a CRI method that is not known
         std::vector<std::uint8_t> undecided;  // a request that only its answer can explain
+        std::unique_ptr<TaskCall> task;       // kind tasks
         std::array<Side, 2> sides;
 
         Side& side(Direction direction) { return sides[index_of(direction)]; }
@@ -105,6 +115,9 @@ private:
     void drop_undecided(Exchange& exchange);
     void tell_cri(const Exchange& exchange, FramePlace place, CriBody kind, std::uint32_t length, Bytes body,
                   EventSink& sink);
+    void tell_task(Exchange& exchange, FramePlace place, TaskBody kind, std::uint32_t length, Bytes body,
+                   EventSink& sink);
+    void end_task(Exchange& exchange, std::uint32_t grpc_status, std::string_view message, EventSink& sink);
     static void note_encoding(Side& side, const HeaderList& fields);
     bool wants_bodies(const Exchange& exchange, Direction direction) const;
 
@@ -116,6 +129,7 @@ private:
 
     MessageMemory memory_;
     CriMessages cri_;
+    TaskMessages tasks_;
     std::vector<Header> fields_;          // scratch
     std::vector<std::uint8_t> inflated_;  // scratch
     std::string text_;                    // scratch

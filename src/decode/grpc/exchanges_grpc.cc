@@ -79,6 +79,7 @@ void Exchanges::data(FramePlace place, Bytes piece, EventSink& sink) {
         case Kind::http: sink.on(HttpBody{exchange->id, place.direction, piece}); return;
         case Kind::grpc: return;
         case Kind::cri:
+        case Kind::tasks:
         case Kind::unknown: {
             OneMessage listener(*this, *exchange, place, sink);
             side.messages.take(piece, wants_bodies(*exchange, place.direction), memory_, listener);
@@ -88,12 +89,14 @@ void Exchanges::data(FramePlace place, Bytes piece, EventSink& sink) {
 
 bool Exchanges::wants_bodies(const Exchange& exchange, Direction direction) const {
     if (exchange.kind == Kind::unknown) return true;
+    // Of an answer the ids are told all the same.
+    if (exchange.kind == Kind::tasks) return true;
     if (!exchange.known) return false;
     return (direction == Direction::to_server ? exchange.known->request : exchange.known->response) != CriBody::none;
 }
 
 void Exchanges::on_message(Exchange& exchange, FramePlace place, const GrpcMessage& message, EventSink& sink) {
-    const bool named = exchange.kind == Kind::cri;
+    const bool named = exchange.kind == Kind::cri || exchange.kind == Kind::tasks;
     if (message.too_large && named)
         sink.on(Problem{"grpc.size", "a gRPC message is larger than can be held; its fields are not read",
                         place.direction, place.offset, message.length});
@@ -110,6 +113,12 @@ void Exchanges::on_message(Exchange& exchange, FramePlace place, const GrpcMessa
     if (!named) {
         if (whole) on_unnamed_message(exchange, place, message.length, body, sink);
         return;
+    }
+    if (exchange.kind == Kind::tasks) {
+        const TaskMethod& method = *exchange.task->known;
+        const bool request = place.direction == Direction::to_server;
+        const TaskBody read_as = !whole ? TaskBody::none : request ? method.request : method.response;
+        return tell_task(exchange, place, read_as, message.length, body, sink);
     }
     CriBody kind = CriBody::none;
     if (exchange.known && whole)
@@ -132,14 +141,85 @@ void Exchanges::tell_cri(const Exchange& exchange, FramePlace place, CriBody kin
                         place.offset, length});
 }
 
+void Exchanges::tell_task(Exchange& exchange, FramePlace place, TaskBody kind, std::uint32_t length, Bytes body,
+                          EventSink& sink) {
+    // The answer's ids are those of its request, which tells them by the way.
+    class Remember final : public EventSink {
+    public:
+        Remember(TaskCall& call, EventSink& next) : call_(call), next_(next) {}
+        void on(const Event& event) override {
+            if (const auto* message = std::get_if<TaskMessage>(&event); message && !message->response) {
+                call_.container_id = message->container_id.substr(0, limits::kTextBytesKept);
+                call_.exec_id = message->exec_id.substr(0, limits::kTextBytesKept);
+            }
+            next_.on(event);
+        }
+
+    private:
+        TaskCall& call_;
+        EventSink& next_;
+    };
+    TaskCall& call = *exchange.task;
+    TaskMessage event;
+    event.stream = exchange.id;
+    event.response = place.direction == Direction::to_client;
+    event.service = kTaskService;
+    event.method = call.known->name;
+    event.runtime_namespace = event.response ? std::string_view() : call.runtime_namespace;
+    event.message_bytes = length;
+    if (event.response) {
+        event.container_id = call.container_id;
+        event.exec_id = call.exec_id;
+        call.answered = true;
+    }
+    Remember remember(call, sink);
+    if (!tasks_.tell(event, kind, body, remember))
+        sink.on(Problem{"tasks.message", "a message of containerd's task service is not what its method says",
+                        place.direction, place.offset, length});
+}
+
+// A call that was refused has no message for an answer.
+void Exchanges::end_task(Exchange& exchange, std::uint32_t grpc_status, std::string_view message, EventSink& sink) {
+    TaskCall& call = *exchange.task;
+    if (grpc_status == 0 || call.answered) return;
+    call.answered = true;
+    TaskMessage event;
+    event.stream = exchange.id;
+    event.response = true;
+    event.service = kTaskService;
+    event.method = call.known->name;
+    event.container_id = call.container_id;
+    event.exec_id = call.exec_id;
+    event.status = static_cast<std::int32_t>(grpc_status);
+    event.status_text = message;
+    sink.on(event);
+}
+
 void Exchanges::on_unnamed_message(Exchange& exchange, FramePlace place, std::uint32_t length, Bytes body,
                                    EventSink& sink) {
     if (place.direction == Direction::to_server) {
+        if (is_task_exec(body)) {
+            exchange.kind = Kind::tasks;
+            exchange.task = std::make_unique<TaskCall>();
+            exchange.task->known = parse_task_path("/containerd.services.tasks.v1.Tasks/Exec").known;
+            return tell_task(exchange, place, exchange.task->known->request, length, body, sink);
+        }
         if (may_ask_for_stream(body)) keep_undecided(exchange, body);
         return;
     }
     const CriMethod* method = method_of_answer(body);
-    if (!method) return;
+    if (!method) {
+        const TaskMethod* task = may_name_exec(exchange.undecided) ? task_method_of_answer(body) : nullptr;
+        if (!task) return;
+        exchange.kind = Kind::tasks;
+        exchange.task = std::make_unique<TaskCall>();
+        exchange.task->known = task;
+        const std::vector<std::uint8_t> request = exchange.undecided;
+        drop_undecided(exchange);
+        tell_task(exchange, {Direction::to_server, place.offset}, task->request,
+                  static_cast<std::uint32_t>(request.size()), request, sink);
+        return tell_task(exchange, place, task->response, length, body, sink);
+    }
     exchange.kind = Kind::cri;
     exchange.known = method;
     exchange.inferred = true;
@@ -177,8 +257,9 @@ void Exchanges::trailers(Exchange& exchange, const HeaderList& fields, EventSink
 }
 
 void Exchanges::tell_done(Exchange& exchange, std::uint32_t grpc_status, std::string_view message, EventSink& sink) {
-    if (exchange.kind != Kind::cri || exchange.done_told) return;
+    if (exchange.done_told || (exchange.kind != Kind::cri && exchange.kind != Kind::tasks)) return;
     exchange.done_told = true;
+    if (exchange.kind == Kind::tasks) return end_task(exchange, grpc_status, message, sink);
     sink.on(
         CriDone{exchange.id, exchange.inferred ? std::string_view() : exchange.method_text(), grpc_status, message});
 }

@@ -137,6 +137,26 @@ bool TaskMessages::tell(TaskMessage message, TaskBody kind, Bytes body, EventSin
         case TaskBody::connected:
             return parse_and_tell<ttrpc::ConnectResponse>(message, body, sink,
                                                           [&](const auto& m) { pid(m.task_pid()); });
+        case TaskBody::service_create:
+            return parse_and_tell<ttrpc::ServiceCreateRequest>(message, body, sink, [&](const auto& m) {
+                message.container_id = m.container_id();
+                message.tty = m.terminal();
+            });
+        case TaskBody::service_created:
+            return parse_and_tell<ttrpc::ServiceCreateResponse>(message, body, sink,
+                                                                [&](const auto& m) { pid(m.pid()); });
+        case TaskBody::service_exec:
+            return parse_and_tell<ttrpc::ServiceExecRequest>(message, body, sink, [&](const auto& m) {
+                message.container_id = m.container_id();
+                message.exec_id = m.exec_id();
+                message.tty = m.terminal();
+                read_arguments(m.spec().value());
+            });
+        case TaskBody::service_deleted:
+            return parse_and_tell<ttrpc::ServiceDeleteResponse>(message, body, sink, [&](const auto& m) {
+                pid(m.pid());
+                message.exit_code = exit_status(m.exit_status());
+            });
     }
     return false;
 }

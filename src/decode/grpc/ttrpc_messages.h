@@ -1,4 +1,5 @@
-// Bodies of containerd's task service → TaskMessage events. Only what ttrpc.proto has a field for is read.
+// Bodies of containerd's task services (of its shims, and of its own API) → TaskMessage events. Only what ttrpc.proto
+// has a field for is read.
 #pragma once
 
 #include <string>
@@ -22,6 +23,11 @@ enum class TaskBody : std::uint8_t {
     state,
     waited,
     connected,
+    // containerd's own API, where it differs (task_service.h)
+    service_create,
+    service_created,
+    service_exec,
+    service_deleted,
 };
 
 struct TaskMethod {

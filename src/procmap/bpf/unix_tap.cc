@@ -169,6 +169,21 @@ std::size_t UnixTap::flush(const std::function<void(const UnixWrite&)>& callback
     return state_->tell(UINT64_MAX, callback);
 }
 
+std::uint64_t UnixTap::written(std::uint64_t inode) const {
+    struct Stream {  // as bpf/unix_tap.bpf.c has it
+        std::uint64_t inode, offset, by_server;
+    };
+    const int streams = state_->object.map_fd("streams");
+    std::uint64_t key = 0, next = 0, offset = 0;
+    Stream stream{};
+    for (std::uint32_t i = 0; i < limits::kTapStreamsMax; ++i, key = next) {
+        if (bpf_map_get_next_key(streams, i == 0 ? nullptr : &key, &next) != 0) break;
+        if (bpf_map_lookup_elem(streams, &next, &stream) == 0 && stream.inode == inode)
+            offset = std::max(offset, stream.offset);
+    }
+    return offset;
+}
+
 std::uint64_t UnixTap::lost() const { return state_->object.counter("counters", HS_COUNTER_LOST); }
 std::uint64_t UnixTap::lost_bytes() const { return state_->object.counter("counters", HS_COUNTER_LOST_BYTES); }
 std::uint64_t UnixTap::bytes() const { return state_->object.counter("counters", HS_COUNTER_BYTES); }

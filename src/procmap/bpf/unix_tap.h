@@ -66,7 +66,10 @@ public:
 
     [[nodiscard]] std::uint64_t lost() const;        // records for which the ring had no room, counted in the kernel
     [[nodiscard]] std::uint64_t lost_bytes() const;  // bytes in them
-    [[nodiscard]] std::uint64_t bytes() const;       // written on watched sockets, the lost ones included
+    // Bytes that this socket's owner has written since it was watched, lost ones included; 0: not known (any more).
+    // Goes through all watched streams: for the end of one that has lost something.
+    [[nodiscard]] std::uint64_t written(std::uint64_t inode) const;
+    [[nodiscard]] std::uint64_t bytes() const;  // written on watched sockets, the lost ones included
 
 private:
     struct State;

@@ -25,10 +25,17 @@ public:
 
     // Inode of the connected socket with this local and remote end; 0: none here (any more), or not to be told.
     [[nodiscard]] std::uint64_t socket(const Endpoint& local, const Endpoint& remote);
+    // Whether this unix socket of this network namespace is there and not shut down on both sides (unix_diag,
+    // Linux 3.3). False also where the kernel cannot be asked: believe it only of one that was there before.
+    [[nodiscard]] bool has_unix(std::uint64_t inode);
     // The first of `pids` that holds the socket.
     [[nodiscard]] std::optional<SocketOwner> holder(std::uint64_t inode, std::span<const ProcessId> pids) const;
 
 private:
+    // Asks for one socket; true where it was answered with one, whose message begins at answer_ + NLMSG_HDRLEN.
+    bool ask(const void* question, std::size_t size);
+
+    alignas(8) char answer_[4096] = {};
     HostRoot root_;
     int netlink_ = -1;
 };

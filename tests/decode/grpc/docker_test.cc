@@ -54,6 +54,11 @@ TEST(DockerTarget, NamesTheOperation) {
     EXPECT_EQ(operation("POST", "/v1.41/containers/web/attach?stdin=1"), "attach");
     EXPECT_EQ(operation("GET", "/v1.41/containers/web/attach/ws"), "attach");
     EXPECT_EQ(operation("GET", "/v1.41/containers/web/json"), "inspect");
+    EXPECT_EQ(operation("POST", "/v1.41/containers/create?name=web"), "create");
+    EXPECT_EQ(operation("GET", "/v1.41/containers/create"), "other");
+    EXPECT_EQ(operation("POST", "/v1.41/containers/web/start"), "start");
+    EXPECT_EQ(operation("POST", "/v1.41/containers/web/wait?condition=next-exit"), "wait");
+    EXPECT_EQ(operation("POST", "/v1.41/containers/web/resize?h=1&w=2"), "resize");
     EXPECT_EQ(operation("GET", "/v1.41/containers/json"), "other");
     EXPECT_EQ(operation("POST", "/v1.41/containers/web/stop?t=10"), "other");
     EXPECT_EQ(parse_docker_target("POST", "/v1.41/containers/web/stop").container_id, "web");
@@ -100,6 +105,27 @@ struct Watched {
     }
     std::vector<std::string> calls() const { return log.lines("docker"); }
 };
+
+TEST(DockerWatcher, FollowsAContainerFromItsCreationToItsExitCode) {
+    Watched docker;
+    docker.both({"POST", "/v1.41/containers/create?x=1&name=web",
+                 R"({"Tty":true,"Env":["PASSWORD=hunter2"],"Entrypoint":["sh"],"Cmd":["-c","exit 3"]})",
+                 R"({"Id":")" + kContainer + R"(","Warnings":[]})", 201});
+    docker.both({"POST", "/v1.41/containers/" + kContainer + "/attach?stream=1", "", "", 101});
+    docker.both({"POST", "/v1.41/containers/" + kContainer + "/start", "", "", 204});
+    docker.both({"POST", "/v1.41/containers/web/resize?h=24&w=80", "", "", 200});
+    docker.both({"POST", "/v1.41/containers/web/wait?condition=next-exit", "", R"({"Error":null,"StatusCode":3})"});
+    docker.both({"POST", "/v1.41/containers/web/wait", "", R"({"message":"no such container"})", 404});
+    const std::string container = "container=\"" + kContainer + "\" exec=\"\"";
+    EXPECT_THAT(docker.calls(),
+                ElementsAre("docker create " + container +
+                                R"( arg="sh" arg="-c" arg="exit 3" tty status=201 ""/""/"" "" named="web")",
+                            "docker attach " + container + R"( status=101 ""/""/"" "")",
+                            "docker start " + container + R"( status=204 ""/""/"" "")",
+                            R"(docker resize container="web" exec="" status=200 ""/""/"" "" 80x24)",
+                            R"(docker wait container="web" exec="" status=200 exit=3 ""/""/"" "")",
+                            R"(docker wait container="web" exec="" status=404 ""/""/"" "")"));
+}
 
 TEST(DockerWatcher, FollowsAnExecFromItsCreationToItsExitCode) {
     Watched docker;
