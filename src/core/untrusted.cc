@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 
 namespace hopscope {
 namespace {
@@ -40,6 +41,22 @@ Decoded decode_utf8(std::string_view text) {
     if (length == 3 && (code < 0x800 || (code >= 0xd800 && code <= 0xdfff))) return {};
     if (length == 4 && (code < 0x10000 || code > 0x10ffff)) return {};
     return {code, length};
+}
+
+// How many printable ASCII characters `text` begins with; eight at a time.
+std::size_t plain_bytes(std::string_view text) {
+    constexpr std::uint64_t kOnes = 0x0101010101010101U, kHighs = kOnes * 0x80;
+    std::size_t at = 0;
+    for (; at + 8 <= text.size(); at += 8) {
+        std::uint64_t eight = 0;
+        std::memcpy(&eight, text.data() + at, 8);
+        // Below 0x20, or 0x7f: the byte is borrowed from or wraps; a byte is marked wrongly only above one marked
+        // rightly, and then the loop ends all the same.
+        const std::uint64_t del = eight ^ kOnes * 0x7f;
+        if (((eight | ((eight - kOnes * 0x20) & ~eight) | ((del - kOnes) & ~del)) & kHighs) != 0) break;
+    }
+    while (at < text.size() && text[at] >= 0x20 && text[at] < 0x7f) ++at;
+    return at;
 }
 
 struct Range {
@@ -180,6 +197,8 @@ std::size_t tail_within(std::string_view text, std::size_t columns) {
 
 bool is_utf8(std::string_view bytes) {
     while (!bytes.empty()) {
+        bytes.remove_prefix(plain_bytes(bytes));
+        if (bytes.empty()) break;
         const Decoded next = decode_utf8(bytes);
         if (next.length == 0) return false;
         bytes.remove_prefix(next.length);
@@ -189,8 +208,8 @@ bool is_utf8(std::string_view bytes) {
 
 std::string display(std::string_view hostile, Glyphs glyphs) {
     // Nearly all text that is shown is plain: it needs no look at its characters one by one.
-    if (std::all_of(hostile.begin(), hostile.end(), [](char c) { return c >= 0x20 && c < 0x7f; }))
-        return std::string(hostile);
+    const std::size_t plain = plain_bytes(hostile);
+    if (plain == hostile.size()) return std::string(hostile);
     std::string out;
     out.reserve(hostile.size());
     std::size_t marks = 0, marks_dropped = 0;
@@ -199,6 +218,12 @@ std::string display(std::string_view hostile, Glyphs glyphs) {
         marks = marks_dropped = 0;
     };
     while (!hostile.empty()) {
+        if (const std::size_t run = plain_bytes(hostile); run > 0) {
+            end_cluster();
+            out += hostile.substr(0, run);
+            hostile.remove_prefix(run);
+            continue;
+        }
         const Decoded next = decode_utf8(hostile);
         if (next.length == 0) {
             end_cluster();

@@ -29,8 +29,13 @@ bool is_plain_json(std::string_view text) {
         std::memcpy(&eight, text.data() + at, 8);
         if (needs_escape(eight)) return false;
     }
-    return std::all_of(text.begin() + static_cast<std::ptrdiff_t>(at), text.end(),
-                       [](char c) { return plain(static_cast<std::uint8_t>(c)); });
+    if (at == text.size()) return true;
+    if (text.size() < 8)
+        return std::all_of(text.begin(), text.end(), [](char c) { return plain(static_cast<std::uint8_t>(c)); });
+    // The last eight once more, some of them for the second time.
+    std::uint64_t eight = 0;
+    std::memcpy(&eight, text.data() + text.size() - 8, 8);
+    return !needs_escape(eight);
 }
 
 char* write_seconds(char* out, Duration span) {

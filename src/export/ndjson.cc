@@ -50,9 +50,15 @@ char* Ndjson::line_begin(char* out, std::string_view kind, std::optional<Timesta
         out = put(out, "\",\"ts\":\"");
         out = write_time(out, *at);
     }
-    out = put(out, "\",\"seq\":");
-    return put_number(out, ++lines_);
+    return line_number(out);
 }
+
+char* Ndjson::line_begin(char* out, Timestamp at) {
+    out = put(out, "{\"schema\":\"hopscope.event/v1\",\"kind\":\"frame\",\"ts\":\"");
+    return line_number(write_time(out, at));
+}
+
+char* Ndjson::line_number(char* out) { return put_number(put(out, "\",\"seq\":"), ++lines_); }
 
 char* Ndjson::line_place(char* out, const Place& place, std::uint32_t session) {
     out = put_number(put(out, ",\"flow\":"), place.flow);

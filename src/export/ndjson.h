@@ -103,6 +103,8 @@ private:
     void done();
 
     // Lines with a bound are written in place: into kLineBytesMax bytes of room.
+    char* line_begin(char* out, Timestamp at);  // the kind of which is "frame": most lines
+    char* line_number(char* out);
     char* line_begin(char* out, std::string_view kind, std::optional<Timestamp> at);
     char* line_place(char* out, const chain::Place& place, std::uint32_t session);
     void line_done(char* out);

@@ -13,10 +13,9 @@ using chain::Secret;
 
 namespace {
 
-// SPDY/3.1 section 2.6, the control frames; 0 stands for DATA.
+// SPDY/3.1 section 2.6, the control frames.
 std::string_view spdy_type(std::uint16_t type) {
     switch (type) {
-        case 0: return "data";
         case 1: return "syn_stream";
         case 2: return "syn_reply";
         case 3: return "rst_stream";
@@ -97,7 +96,8 @@ std::span<const std::string_view> harmless_headers() { return kHarmlessHeaders; 
 
 void Ndjson::event(const Event& event, const Place& place) {
     // The hot ones first; a filter that does not want this connection costs nothing more.
-    if (!wants(place)) return;
+    if (std::holds_alternative<StreamData>(event) || !wants(place)) return;
+    if (const auto* frame = std::get_if<SpdyFrame>(&event)) return on(*frame, place);
     std::visit(Overloaded{[&](const SpdyFrame& e) { on(e, place); }, [&](const WsMessage& e) { on(e, place); },
                           [&](const HttpRequest& e) { on(e, place); }, [&](const HttpResponse& e) { on(e, place); },
                           [&](const Gap& e) { on(e, place); }, [&](const Problem& e) { on(e, place); },
@@ -118,13 +118,17 @@ void Ndjson::event(const Event& event, const Place& place) {
 }
 
 void Ndjson::on(const SpdyFrame& frame, const Place& place) {
-    constexpr std::uint16_t kPing = 6;
-    char* out = line_begin(out_.room(kLineBytesMax), "frame", place.at);
+    constexpr std::uint16_t kData = 0, kPing = 6;
+    char* out = line_begin(out_.room(kLineBytesMax), place.at);
     out = line_place(out, place, session_at(place));
     out = put_direction(out, frame.direction);
-    const std::string_view type = spdy_type(frame.type);
-    out = put(put_text(put(out, ",\"type\":\""), type), "\"");
-    if (type == "unknown") out = put_number(put(out, ",\"type_number\":"), frame.type);
+    if (frame.type == kData) {
+        out = put(out, ",\"type\":\"data\"");
+    } else {
+        const std::string_view type = spdy_type(frame.type);
+        out = put(put_text(put(out, ",\"type\":\""), type), "\"");
+        if (type == "unknown") out = put_number(put(out, ",\"type_number\":"), frame.type);
+    }
     if (frame.type == kPing) {
         out = put_number(put(out, ",\"ping\":"), frame.stream);
     } else if (frame.stream != 0) {

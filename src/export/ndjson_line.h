@@ -52,7 +52,7 @@ inline char* put_nine_digits(char* out, std::uint32_t value) {
     return put_eight_digits(out, value % 100'000'000);
 }
 
-// Decimal, at most 20 digits; short numbers are by far the most frequent.
+// Decimal, at most 20 digits; short numbers are by far the most frequent. May write up to 8 bytes in any case.
 inline char* put_number(char* out, std::uint64_t value) {
     if (value < 10) {
         *out = static_cast<char>('0' + value);
@@ -70,7 +70,11 @@ inline char* put_number(char* out, std::uint64_t value) {
                                                 : small < 1'000'000  ? 2
                                                 : small < 10'000'000 ? 1
                                                                      : 0);
-    std::memcpy(out, digits + zeros, sizeof digits - zeros);
+    // All eight are written, which is one store; what follows overwrites those behind the end.
+    std::uint64_t word = 0;
+    std::memcpy(&word, digits, sizeof word);
+    word >>= 8 * zeros;  // x86-64 and arm64 are little-endian
+    std::memcpy(out, &word, sizeof word);
     return out + (sizeof digits - zeros);
 }
 

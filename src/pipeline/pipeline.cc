@@ -246,6 +246,7 @@ struct Pipeline::State final : decode::net::TcpListener, Connection::Owner {
     chain::Builder builder;
     decode::net::PacketParser parser;
     decode::net::TcpReassembler tcp;
+    decode::net::TcpSegment segment;  // of the packet in hand; here so that it is not cleared for each
     std::vector<Entry> entries;
     Entry* current = nullptr;
     chain::Place place;
@@ -264,8 +265,7 @@ void Pipeline::on(const Packet& packet) {
     s.place.at = packet.at;
     s.place.frame = packet.frame;
     s.place.file = packet.file;
-    decode::net::TcpSegment segment;
-    if (s.parser.parse(packet, segment)) s.tcp.on(segment, packet.at);
+    if (s.parser.parse(packet, s.segment)) s.tcp.on(s.segment, packet.at);
 }
 
 void Pipeline::on(const StreamChunk& input) {

@@ -41,6 +41,19 @@ INSTANTIATE_TEST_SUITE_P(Table, Display,
                                               "a\u0301\u0302+1", "a\\u{301}\\u{302}+1"},
                                          Case{"a mark with nothing below it", "\u0301", "\\u{301}", "\\u{301}"}));
 
+TEST(Display, sees_each_byte_at_every_place_of_a_run) {
+    for (std::size_t size = 1; size < 20; ++size) {
+        for (std::size_t position = 0; position < size; ++position) {
+            for (int byte = 0; byte < 256; ++byte) {
+                const std::string one(1, static_cast<char>(byte));
+                const std::string before(position, 'a'), after(size - position - 1, '~');
+                ASSERT_EQ(display(before + one + after), before + display(one) + after) << size << " " << byte;
+                ASSERT_EQ(is_utf8(before + one + after), byte < 0x80) << size << " " << byte;
+            }
+        }
+    }
+}
+
 TEST(Display, random_bytes_never_give_a_control_code) {
     std::mt19937 random(7);
     for (int round = 0; round < 2000; ++round) {

@@ -32,6 +32,15 @@ TEST(Address, knows_loopback_and_unspecified) {
     EXPECT_FALSE(IpAddress::parse("nonsense").has_value());
 }
 
+TEST(Address, prints_every_number_of_ipv4) {
+    for (int byte = 0; byte < 256; ++byte) {
+        const auto b = static_cast<std::uint8_t>(byte);
+        const std::uint8_t four[] = {b, 255, 0, static_cast<std::uint8_t>(255 - byte)};
+        const std::string number = std::to_string(byte);
+        EXPECT_EQ(to_string(IpAddress::v4(four)), number + ".255.0." + std::to_string(255 - byte));
+    }
+}
+
 TEST(Endpoint, brackets_ipv6) {
     EXPECT_EQ(to_string(Endpoint{*IpAddress::parse("::1"), 10010}), "[::1]:10010");
     EXPECT_EQ(to_string(Endpoint{*IpAddress::parse("127.0.0.1"), 42313}), "127.0.0.1:42313");

@@ -1,6 +1,7 @@
 #include "decode/net/tcp.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "core/limits.h"
 #include "decode/net/tcp_state.h"
@@ -12,6 +13,15 @@ namespace {
 constexpr Tick kNothingDue = Tick{1} << 30;
 // How many are picked in one walk over all flows when there are too many.
 constexpr std::size_t kEvictedPerWalk = 1024;
+
+// In words, not byte by byte.
+bool same(const Endpoint& a, const Endpoint& b) {
+    struct Words {
+        std::uint64_t high, low;
+    };
+    const auto x = std::bit_cast<Words>(a.address.bytes), y = std::bit_cast<Words>(b.address.bytes);
+    return ((x.high ^ y.high) | (x.low ^ y.low) | static_cast<std::uint64_t>(a.port ^ b.port)) == 0;
+}
 
 // A segment of which only its payload and acknowledgement matter: nearly all are.
 bool is_plain(const Flow& flow, std::size_t d, const TcpSegment& segment) {
@@ -29,19 +39,27 @@ bool is_plain(const Flow& flow, std::size_t d, const TcpSegment& segment) {
 void TcpReassembler::State::on(const TcpSegment& segment, Timestamp at) {
     now = tick_of(at);
     if (ticks_since(next_due, now) >= 0) do_what_is_due();
-    const FlowKey key = key_of(segment.source, segment.destination, secrets);
-    if (last_slot == FlowIndex::kNone || !key.same_as(last_key)) {
-        const std::uint32_t found = index.find(key.hash, [&](std::uint32_t candidate) {
-            const Flow& flow = flows[candidate];
-            return flow.addresses == key.addresses && flow.ports == key.ports;
-        });
-        if (found == FlowIndex::kNone) return open(key, segment);
-        last_key = key;
-        last_slot = found;
+    // Packets of one connection come in rows: no key is made for one that has the ends of the packet before it.
+    bool source_is_low = last_source_is_low;
+    if (last_slot == FlowIndex::kNone || !same(segment.source, last_source) ||
+        !same(segment.destination, last_destination)) {
+        if (last_slot != FlowIndex::kNone && same(segment.source, last_destination) &&
+            same(segment.destination, last_source)) {
+            source_is_low = !source_is_low;
+        } else {
+            const FlowKey key = key_of(segment.source, segment.destination, secrets);
+            const std::uint32_t found = index.find(key.hash, [&](std::uint32_t candidate) {
+                const Flow& flow = flows[candidate];
+                return flow.addresses == key.addresses && flow.ports == key.ports;
+            });
+            if (found == FlowIndex::kNone) return open(key, segment);
+            remember(segment, key.source_is_low, found);
+            source_is_low = key.source_is_low;
+        }
     }
     const std::uint32_t slot = last_slot;
     Flow& flow = flows[slot];
-    const std::size_t d = key.source_is_low == ((flow.flags & kClientIsLow) != 0) ? 0 : 1;
+    const std::size_t d = source_is_low == ((flow.flags & kClientIsLow) != 0) ? 0 : 1;
     const std::int32_t silent = ticks_since(flow.last, now);
     flow.last = now;
     if (is_plain(flow, d, segment)) {
@@ -58,7 +76,7 @@ void TcpReassembler::State::on(const TcpSegment& segment, Timestamp at) {
     flush(slot, 0);
     flush(slot, 1);
     end(slot, Ending::replaced);
-    open(key, segment);
+    open(key_of(segment.source, segment.destination, secrets), segment);
 }
 
 bool TcpReassembler::State::process(std::uint32_t slot, std::size_t d, const TcpSegment& segment,
@@ -101,8 +119,7 @@ void TcpReassembler::State::open(const FlowKey& key, const TcpSegment& segment) 
     if (key.source_is_low != answer) flow.flags |= kClientIsLow;
     if (segment.flags.syn) flow.flags |= kHandshake;
     index.insert(key.hash, slot);
-    last_key = key;
-    last_slot = slot;
+    remember(segment, key.source_is_low, slot);
     ++opened;
     listener.opened(ref(slot), answer ? segment.destination : segment.source,
                     answer ? segment.source : segment.destination, segment.flags.syn);

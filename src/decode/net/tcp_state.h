@@ -74,6 +74,12 @@ struct TcpReassembler::State {
     void settle(std::uint32_t slot);
 
     // --- small helpers
+    void remember(const TcpSegment& segment, bool source_is_low, std::uint32_t slot) {
+        last_slot = slot;
+        last_source = segment.source;
+        last_destination = segment.destination;
+        last_source_is_low = source_is_low;
+    }
     FlowRef ref(std::uint32_t slot) { return {flows[slot].id, slot}; }
     static Direction direction(std::size_t d) { return static_cast<Direction>(d); }
     static std::uint64_t owner(const Flow& flow, std::size_t d) { return std::uint64_t{flow.id} << 1 | d; }
@@ -104,8 +110,10 @@ struct TcpReassembler::State {
     HashSecrets secrets{this};
     FlowStore flows;
     FlowIndex index;
-    FlowKey last_key;
+    // The connection of the last segment, and its ends as that segment had them.
     std::uint32_t last_slot = FlowIndex::kNone;
+    Endpoint last_source, last_destination;
+    bool last_source_is_low = false;
     Tick now = 0;
     Tick next_due = 0;
     FlowId last_id = 0;

@@ -16,6 +16,10 @@ struct StatusText {
 // Nothing unless `json` is one whole object whose "status" is "Success" or "Failure".
 std::optional<StatusText> parse_status(std::string_view json);
 
+// The same for the two texts that nearly all execs end with, as Go's encoding/json writes a metav1.Status with these
+// fields; nothing for any other. A document built for them would cost more than the rest of the exec.
+std::optional<StatusText> usual_status(std::string_view json);
+
 struct TerminalSize {
     std::uint16_t width = 0, height = 0;
 };

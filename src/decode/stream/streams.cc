@@ -117,6 +117,19 @@ Streams::Kept Streams::keep(Stream& stream, Direction direction, Bytes piece, st
 
 void Streams::error_text(Stream& stream, Direction direction, Bytes piece, std::uint64_t offset, EventSink& sink) {
     if (stream.told || piece.empty()) return;
+    const auto tell = [&](const StatusText& status) {
+        stream.told = true;
+        sink.on(ExitStatus{.id = stream.id,
+                           .plain_text = false,
+                           .success = status.success,
+                           .exit_code = status.exit_code,
+                           .reason = status.reason,
+                           .message = status.message});
+    };
+    // It mostly comes in one piece.
+    if (talk_ == ErrorTalk::json && !stream.text && piece.size() < limits::kStatusBytesMax) {
+        if (const auto usual = usual_status(as_text(piece))) return tell(*usual);
+    }
     if (!stream.text) stream.text = std::make_unique<Text>();
     Text& text = *stream.text;
     if (text.holed) return;
@@ -139,13 +152,7 @@ void Streams::error_text(Stream& stream, Direction direction, Bytes piece, std::
         text.object_end = text.bytes.size();
         const auto status = parse_status(std::string_view(text.bytes).substr(text.bytes.find('{')));
         if (!status) continue;  // told as plain text when the stream ends
-        stream.told = true;
-        sink.on(ExitStatus{.id = stream.id,
-                           .plain_text = false,
-                           .success = status->success,
-                           .exit_code = status->exit_code,
-                           .reason = status->reason,
-                           .message = status->message});
+        tell(*status);
         stream.text.reset();
         return;
     }

@@ -458,6 +458,52 @@ TEST_F(Copies, of_fragments_are_dropped_too) {
     EXPECT_EQ(loss[LossPlace::fragments], 0U);
 }
 
+// Most packets are read on a short way that a VLAN tag keeps them from.
+TEST_F(Parser, tells_the_same_on_the_short_way) {
+    const Buffer tag = vlan_tag(0x8100, 5);
+    const Buffer datagrams[] = {kIpv4Hello,
+                                ipv4({}, tcp({.option_bytes = 12})),
+                                ipv4({}, tcp({.payload = "hello", .option_bytes = 40})),
+                                ipv4({.option_bytes = 4}, tcp(kHello)),
+                                ipv4({.protocol = 17}, tcp(kHello)),
+                                ipv4({.fragment = 0x2000}, tcp(kHello)),
+                                ipv4({.fragment = 0x0001}, tcp(kHello)),
+                                ipv4({.total_length = 0}, tcp(kHello)),
+                                ipv4({.total_length = 39}, tcp(kHello)),
+                                ipv4({.total_length = 40}, tcp(kHello)),
+                                ipv4({.total_length = 43}, tcp(kHello)),
+                                ipv4({.total_length = 60}, tcp(kHello)),
+                                ipv4({}, tcp({.payload = "hello", .header_words = 4})),
+                                ipv4({}, tcp({.payload = "hello", .header_words = 15}))};
+    for (const Buffer& datagram : datagrams) {
+        const Buffer plain = ethernet(datagram), tagged = ethernet(datagram, 0, tag);
+        for (std::size_t size = 0; size <= plain.size(); ++size) {
+            Packet one = packet_of(plain), other = packet_of(tagged);
+            one.bytes = one.bytes.first(size);
+            other.bytes = other.bytes.first(size < 12 ? size : size + tag.size());
+            one.position = 1000;
+            other.position = 1000 - tag.size();
+            PacketParser fresh(loss), also(loss);
+            TcpSegment a, b;
+            const bool found = fresh.parse(one, a);
+            ASSERT_EQ(found, also.parse(other, b)) << size;
+            ASSERT_EQ(fresh.counts().broken, also.counts().broken) << size;
+            ASSERT_EQ(fresh.counts().other_protocol, also.counts().other_protocol) << size;
+            if (!found) continue;
+            EXPECT_EQ(a.source, b.source);
+            EXPECT_EQ(a.destination, b.destination);
+            EXPECT_EQ(a.sequence, b.sequence);
+            EXPECT_EQ(a.acknowledgement, b.acknowledgement);
+            EXPECT_EQ(a.window, b.window);
+            EXPECT_EQ(a.flags.ack, b.flags.ack);
+            EXPECT_EQ(a.header_bytes, b.header_bytes);
+            EXPECT_EQ(a.payload_wire_bytes, b.payload_wire_bytes);
+            EXPECT_EQ(as_text(a.payload), as_text(b.payload));
+            EXPECT_EQ(a.position, b.position);
+        }
+    }
+}
+
 // --- hostile bytes
 
 TEST(Hostile, any_prefix_of_any_packet_is_safe) {
