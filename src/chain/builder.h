@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "chain/model.h"
 #include "chain/observer.h"
@@ -34,6 +36,9 @@ struct FlowInfo {
     std::uint32_t client_pid = 0, server_pid = 0;  // 0: unknown
 };
 
+// Asked before a chain is made of these sessions, which belong together (by number).
+using ChainWanted = std::function<bool(std::span<const Session* const> members)>;
+
 class Builder {
 public:
     explicit Builder(Retention retention = {}, Observer* observer = nullptr);
@@ -53,8 +58,9 @@ public:
     void name_container(const ContainerNames& names);
     // From now on a session makes a chain also where nothing is joined with it: live, where what is missing is told.
     void chain_single_sessions();
-    // Live: joins what is there so far; model().chains is made anew, numbered from 1.
-    void join();
+    // Live: joins what is there so far; model().chains is made anew, numbered from 1. `wanted`: only chains of such
+    // sessions are made; joining is cheap, writing down what a chain says is not.
+    void join(const ChainWanted& wanted = {});
     // The process that a shim told to have started for this session, while it runs or after; none where it told
     // nothing, or where two could be meant.
     [[nodiscard]] std::optional<StartedProcess> started(const Session& session) const;

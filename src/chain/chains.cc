@@ -170,15 +170,13 @@ bool is_worth_a_chain(const std::vector<const Session*>& members, CriBook& cri, 
 
 }  // namespace
 
-void join_chains(Model& model, CriBook& cri, const TlsBook& tls, bool of_single_sessions) {
+void join_chains(Model& model, CriBook& cri, const TlsBook& tls, bool of_single_sessions, const ChainWanted& wanted) {
     JoinBoard board(model);
     join_by_kubectl_session(board);
     join_attempts(board);
     join_by_containment(board);
 
-    std::vector<std::vector<std::size_t>> groups(board.size());
-    for (std::size_t node = 0; node < board.size(); ++node) groups[board.group(node)].push_back(node);
-
+    const JoinGroups groups(board);
     struct Seat {
         std::size_t chain = SIZE_MAX, hop = 0;
     };
@@ -186,12 +184,13 @@ void join_chains(Model& model, CriBook& cri, const TlsBook& tls, bool of_single_
     const SealedJoins sealed = join_sealed(board, tls);
     std::vector<bool> has_sealed(board.size());  // by group
     for (const SealedJoin& join : sealed.joins) has_sealed[board.group(join.node)] = true;
-    for (const std::vector<std::size_t>& group : groups) {
-        std::vector<const Session*> members;
-        members.reserve(group.size());
+    std::vector<const Session*> members;
+    for (std::size_t first = 0; first < board.size(); ++first) {
+        const std::span<const std::size_t> group = groups.of(first);
+        if (group.empty()) continue;
+        members.clear();
         for (const std::size_t node : group) members.push_back(&board.session(node));
-        if (members.empty() ||
-            !(is_worth_a_chain(members, cri, of_single_sessions) || has_sealed[board.group(group.front())]))
+        if (!(is_worth_a_chain(members, cri, of_single_sessions) || has_sealed[first]) || (wanted && !wanted(members)))
             continue;
         std::vector<std::size_t> hop_positions;
         Chain& chain = model.chains.emplace_back(make_chain(members, cri, hop_positions));

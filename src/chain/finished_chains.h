@@ -7,8 +7,8 @@
 
 #include <cstdint>
 #include <functional>
-#include <set>
 #include <span>
+#include <vector>
 
 #include "chain/builder.h"
 #include "chain/model.h"
@@ -32,11 +32,14 @@ public:
     [[nodiscard]] std::size_t remembered() const { return told_.size(); }
 
 private:
-    // True: some chain is over, but not for long enough. `builder`: completes those that are told; null: they are.
-    bool tell_ready(Model& model, const Builder* builder, const Timestamp* now, const Tell& tell);
+    // `builder`: completes those that are told; null: they are.
+    void tell_ready(Model& model, const Builder* builder, const Tell& tell);
+    // One of them.
+    [[nodiscard]] bool was_told(std::span<const Session* const> members) const;
+    [[nodiscard]] bool was_told(std::uint32_t session) const;
 
-    std::set<std::uint32_t> told_;
-    std::uint32_t number_ = 0;  // of the last chain told
+    std::vector<std::uint32_t> told_;  // sorted
+    std::uint32_t number_ = 0;         // of the last chain told
     bool due_ = false;
     Timestamp looked_at_;
 };

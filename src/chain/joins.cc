@@ -20,6 +20,21 @@ std::size_t JoinBoard::group(std::size_t node) const {
     return node;
 }
 
+JoinGroups::JoinGroups(const JoinBoard& board, std::span<const std::size_t> order)
+    : begin_(board.size() + 1), members_(board.size()) {
+    for (const std::size_t node : order) ++begin_[board.group(node) + 1];
+    std::partial_sum(begin_.begin(), begin_.end(), begin_.begin());
+    std::vector<std::size_t> next(begin_.begin(), begin_.end() - 1);
+    for (const std::size_t node : order) members_[next[board.group(node)]++] = node;
+}
+
+JoinGroups::JoinGroups(const JoinBoard& board)
+    : JoinGroups(board, [&] {
+          std::vector<std::size_t> order(board.size());
+          std::iota(order.begin(), order.end(), std::size_t{0});
+          return order;
+      }()) {}
+
 void JoinBoard::unite(std::size_t a, std::size_t b, const Evidence& evidence) {
     const std::size_t x = group(a), y = group(b);
     // The earlier session stands for the group.

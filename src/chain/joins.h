@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "chain/model.h"
@@ -38,6 +39,23 @@ private:
     std::vector<std::size_t> by_start_;
     mutable std::vector<std::size_t> parent_;
     std::vector<Note> evidence_, candidates_;
+};
+
+// Who belongs together now. Two lists for all groups: most have one member.
+class JoinGroups {
+public:
+    // Members stand in the order of `order` (positions, each once).
+    JoinGroups(const JoinBoard& board, std::span<const std::size_t> order);
+    // … of their positions.
+    explicit JoinGroups(const JoinBoard& board);
+
+    // The members of the group that `node` stands for; empty where it stands for none (JoinBoard::group).
+    [[nodiscard]] std::span<const std::size_t> of(std::size_t node) const {
+        return std::span(members_).subspan(begin_[node], begin_[node + 1] - begin_[node]);
+    }
+
+private:
+    std::vector<std::size_t> begin_, members_;
 };
 
 // The header Kubectl-Session is the same (joins_headers.cc).

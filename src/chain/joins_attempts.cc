@@ -59,6 +59,7 @@ void join_attempts(JoinBoard& board) {
             continue;
         while (!pending.empty() && (session.start - pending.front().key.start).ns > kSecondAttemptWithinNs)
             pending.pop_front();
+        if (pending.empty() && session.state != SessionState::refused) continue;
         const AttemptKey key = attempt_key(session);
         const auto fits = [&](const Pending& first) { return is_second_attempt(key, first.key); };
         const auto first = std::find_if(pending.begin(), pending.end(), fits);

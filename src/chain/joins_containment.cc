@@ -86,22 +86,14 @@ struct Candidate {
     bool alive = true;
 };
 
-using Groups = std::vector<std::vector<std::size_t>>;
-
-Groups members_of(const JoinBoard& board) {
-    Groups members(board.size());
-    for (std::size_t node = 0; node < board.size(); ++node) members[board.group(node)].push_back(node);
-    return members;
-}
-
 // Something stronger has told already which outer request this one belongs to, or which inner one.
-bool has_outer(const JoinBoard& board, const std::vector<std::size_t>& group, const Session& inner, HopKind hop) {
+bool has_outer(const JoinBoard& board, std::span<const std::size_t> group, const Session& inner, HopKind hop) {
     return std::any_of(group.begin(), group.end(), [&](std::size_t node) {
         const Session& other = board.session(node);
         return other.hop == hop && within(other, inner);
     });
 }
-bool has_inner(const JoinBoard& board, const std::vector<std::size_t>& group, const Session& outer) {
+bool has_inner(const JoinBoard& board, std::span<const std::size_t> group, const Session& outer) {
     return std::any_of(group.begin(), group.end(), [&](std::size_t node) {
         const Session& other = board.session(node);
         return other.hop > outer.hop && within(outer, other);
@@ -110,12 +102,17 @@ bool has_inner(const JoinBoard& board, const std::vector<std::size_t>& group, co
 
 // All pairs of an outer and an inner hop that fit, a bounded number for each outer connection.
 std::vector<Candidate> find_candidates(const JoinBoard& board, HopKind outer_hop, HopKind inner_hop) {
-    const Groups members = members_of(board);
+    const auto seen = [&](HopKind hop) {
+        return std::any_of(board.by_start().begin(), board.by_start().end(),
+                           [&](std::size_t node) { return board.session(node).hop == hop; });
+    };
+    if (!seen(outer_hop) || !seen(inner_hop)) return {};  // a node shows one of them, mostly
+    const JoinGroups members(board);
     std::vector<std::size_t> inners;  // by start
     for (const std::size_t node : board.by_start()) {
         const Session& session = board.session(node);
         if (session.hop == inner_hop && session.state != SessionState::cut &&
-            !has_outer(board, members[board.group(node)], session, outer_hop))
+            !has_outer(board, members.of(board.group(node)), session, outer_hop))
             inners.push_back(node);
     }
     std::vector<Candidate> candidates;
@@ -123,7 +120,7 @@ std::vector<Candidate> find_candidates(const JoinBoard& board, HopKind outer_hop
     for (const std::size_t node : board.by_start()) {
         const Session& outer = board.session(node);
         if (outer.hop != outer_hop || outer.state == SessionState::cut ||
-            has_inner(board, members[board.group(node)], outer))
+            has_inner(board, members.of(board.group(node)), outer))
             continue;
         auto at = std::lower_bound(inners.begin(), inners.end(), outer.start, [&](std::size_t inner, Timestamp start) {
             return board.session(inner).start < start;

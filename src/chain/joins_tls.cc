@@ -25,10 +25,10 @@ bool may_contain(const Session& outer, const Session& inner) {
 }
 
 std::vector<Opening> find_openings(const JoinBoard& board) {
-    std::vector<std::vector<std::size_t>> groups(board.size());
-    for (const std::size_t node : board.by_start()) groups[board.group(node)].push_back(node);
+    const JoinGroups groups(board, board.by_start());
     std::vector<Opening> openings;
-    for (const auto& group : groups) {
+    for (std::size_t first = 0; first < board.size(); ++first) {
+        const std::span<const std::size_t> group = groups.of(first);
         const auto has_kubelet = [&](const Session& near) {
             return std::any_of(group.begin(), group.end(), [&](std::size_t node) {
                 const Session& s = board.session(node);
@@ -155,8 +155,9 @@ std::vector<Evidence> evidence_of(const JoinBoard& board, const Opening& opening
 SealedJoins join_sealed(const JoinBoard& board, const TlsBook& book) {
     SealedJoins result;
     const auto& sealed = book.all();
+    if (sealed.empty()) return result;
     const std::vector<Opening> openings = find_openings(board);
-    if (sealed.empty() || openings.empty()) return result;
+    if (openings.empty()) return result;
 
     // Connections by opening time; each opening looks only at those around it.
     std::vector<std::size_t> by_time(sealed.size());

@@ -9,6 +9,7 @@ namespace {
 
 // As long as a chain waits before it is told.
 constexpr std::int64_t kSettleNs = 2 * kNanosecondsPerSecond;
+constexpr std::int64_t kTidyPauseNs = kNanosecondsPerSecond / 4;
 
 const Session* find(const Model& model, std::uint32_t number) {
     const auto at = std::lower_bound(model.sessions.begin(), model.sessions.end(), number,
@@ -37,9 +38,11 @@ void SessionProcesses::look(Builder& builder, const ProcessBook& book, Timestamp
     const Model& model = builder.model();
     const std::uint64_t signs = book.programs_seen() + builder.shim_starts();
     for (Watched& each : watched_) {
+        // Mostly nothing has happened since the last look, some hundred times a second.
+        if (each.root ? each.told >= book.steps(*each.root).size() : each.seen == signs) continue;
         const Session* session = find(model, each.session);
         if (!session) continue;
-        if (!each.root && each.seen != signs) {
+        if (!each.root) {
             each.root = book.root_of(*session, builder.started(*session), model.sessions);
             each.seen = signs;
         }
@@ -57,6 +60,8 @@ void SessionProcesses::look(Builder& builder, const ProcessBook& book, Timestamp
                             .depth = depth_of(ran, step.place)});
         }
     }
+    if (now >= tidied_at_ && (now - tidied_at_).ns < kTidyPauseNs) return;
+    tidied_at_ = now;
     std::erase_if(watched_, [&](const Watched& each) {
         const Session* session = find(model, each.session);
         return !session || (session->over && (now - session->end).ns > kSettleNs);

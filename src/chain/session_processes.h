@@ -33,6 +33,7 @@ private:
     };
 
     std::deque<Watched> watched_;
+    Timestamp tidied_at_;  // those that are over for long were looked for
 };
 
 }  // namespace hopscope::chain

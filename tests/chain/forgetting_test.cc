@@ -169,6 +169,7 @@ TEST(FinishedChains, of_a_session_that_stays_open_do_not_grow_with_those_after_i
         story.later_ms(3000);
         chains.look(story.builder, story.now(), [&](const Chain&, std::span<const Session* const>) { ++told; });
         EXPECT_LE(chains.remembered(), 10U + 64U + 2U);
+        EXPECT_EQ(story.builder.model().chains.size(), 1U) << "only the one that has become ready is made";
     }
     EXPECT_EQ(told, 500U);
 }
