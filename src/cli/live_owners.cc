@@ -12,8 +12,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint16_t kKubeletPort = 10250;
-// Shares of a core: reading the table when nobody waits for it, when a session does, and searching descriptors.
-constexpr int kIdleShare = 300, kBusyShare = 20, kSearchShare = 20;
+// Shares of a core: reading the table when nobody waits for it, and the kernel tells what begins or not; when a session
+// waits for it; searching descriptors.
+constexpr int kWatchedShare = 1000, kIdleShare = 300, kBusyShare = 20, kSearchShare = 20;
 constexpr auto kReadPauseMin = 250ms, kReadPauseIdle = 1000ms, kAllowanceMax = 50ms;
 constexpr int kTriesMax = 3;
 // An end that the kernel told is in our hands when its packets have been read; silence that is worth a question.
@@ -264,9 +265,8 @@ void LiveOwners::name_waiting(chain::Builder& builder) {
 bool LiveOwners::refresh(chain::Builder& builder) {
     const auto since = Clock::now() - read_at_;
     const bool wanted = !waiting_.empty() || listener_new_;
-    if (since < std::max<Clock::duration>(wanted ? kReadPauseMin : kReadPauseIdle,
-                                          read_cost_ * (wanted ? kBusyShare : kIdleShare)))
-        return false;
+    const int share = wanted ? kBusyShare : watcher_ ? kWatchedShare : kIdleShare;
+    if (since < std::max<Clock::duration>(wanted ? kReadPauseMin : kReadPauseIdle, read_cost_ * share)) return false;
     listener_new_ = false;
     read_table();
     for (Waiting& waiting : waiting_) ++waiting.tries;
