@@ -219,7 +219,7 @@ std::vector<ForwardBook::Pair> ForwardBook::pairs(const std::vector<Need>& needs
             const auto bytes = d.carried();
             if (bytes && (bytes->in > n.stream->bytes.in || bytes->out < n.stream->bytes.out)) continue;
             const bool same = bytes && bytes->in == n.stream->bytes.in && bytes->out == n.stream->bytes.out;
-            found.push_back({need, at->second, same, true, false});
+            found.push_back({.need = need, .dial = at->second, .same_bytes = same, .owned = d.from.pid != 0});
             ++taken;
         }
     }
@@ -227,7 +227,8 @@ std::vector<ForwardBook::Pair> ForwardBook::pairs(const std::vector<Need>& needs
 }
 
 // Every connection that a runtime made to a forwarded port is some stream's: one that fits a single stream is its, and
-// then no other fits that stream. Equal byte counts are better than "nothing speaks against it".
+// then no other fits that stream. Equal byte counts are better than "nothing speaks against it". One that only packets
+// tell may be anybody's: it must be the only one that fits.
 void ForwardBook::settle(std::vector<Pair>& pairs) {
     std::unordered_map<std::size_t, std::vector<std::size_t>> of_dial, of_need;
     std::deque<std::size_t> waiting;
@@ -247,7 +248,7 @@ void ForwardBook::settle(std::vector<Pair>& pairs) {
                 return also_by_equal ? other.same_bytes >= mine.same_bytes : other.same_bytes > mine.same_bytes;
             });
         };
-        if (beaten(of_dial[mine.dial], true) || beaten(of_need[mine.need], false)) continue;
+        if (beaten(of_dial[mine.dial], true) || beaten(of_need[mine.need], !mine.owned)) continue;
         mine.joined = true;
         for (const auto* rivals : {&of_dial[mine.dial], &of_need[mine.need]}) {
             for (const std::size_t rival : *rivals) {

@@ -100,7 +100,8 @@ private:
     };
     struct Pair {
         std::size_t need = 0, dial = 0;
-        bool same_bytes = false, alive = true, joined = false;
+        bool same_bytes = false, owned = false;  // by the runtime, as the kernel tells
+        bool alive = true, joined = false;
     };
     using Key = std::tuple<std::uint64_t, Endpoint, Endpoint>;
 

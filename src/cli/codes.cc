@@ -46,7 +46,9 @@ constexpr CodePage kCodes[] = {
      "links must be read (CAP_SYS_PTRACE). With one of the two alone nothing is seen.",
      "sudo hopscope ports, or both capabilities"},
     {"CAP-04", "other network namespaces cannot be entered",
-     "Sockets and packets of pods with a network of their own are not seen.", "CAP_SYS_ADMIN (or root)"},
+     "Sockets and packets of pods with a network of their own are not seen: the last leg of a port-forward has the "
+     "kernel's byte counts only, and without eBPF is not found.",
+     "CAP_SYS_ADMIN (or root); observe and record keep it in a process beside themselves that does nothing else"},
     {"CAP-05", "socket tables are not dumped by netlink",
      "A kernel module is missing; /proc/net is read instead, without unix peers.", "modprobe tcp_diag unix_diag"},
     {"CAP-06", "not in the host's pid namespace", "Only the processes of this container are seen.",

@@ -52,6 +52,7 @@ struct Offline::State {
     std::map<std::uint16_t, record::RecordingPart> parts;  // of sources
     RecordedKernel kernel;
     bool has_sidecar = false;
+    bool has_unix = false;  // among the packets
     std::unique_ptr<pipeline::Pipeline> pipeline;
     std::vector<std::pair<std::optional<Timestamp>, std::optional<Timestamp>>> spans;  // first and last packet, by file
     bool damaged = false;
@@ -113,6 +114,7 @@ struct Offline::State {
         if (!first) first = packet.at;
         last = packet.at;
         if (packet.link_type == LinkType::upper_pdu) {
+            has_unix = true;
             const capture::UnixRecord record = capture::decode_unix_record(packet);
             if (const auto* chunk = std::get_if<StreamChunk>(&record))
                 take(*chunk);
@@ -348,8 +350,8 @@ void Offline::run() {
     }
     take_chunks_before(std::nullopt);
     s.name_owners();
-    // A recorded connection in a pod may be all there is beside its session.
-    if (!s.legs_by_network.empty()) s.pipeline->builder().chain_single_sessions();
+    // Without recorded calls a connection in a pod is all there is beside its session.
+    if (!s.legs_by_network.empty() && !s.has_sidecar && !s.has_unix) s.pipeline->builder().chain_single_sessions();
     s.pipeline->finish();
     for (const auto& [network, legs] : s.legs_by_network) legs->finish();
     s.kernel.complete(s.pipeline->builder());

@@ -78,12 +78,15 @@ Status PodCaptures::add_to(pipeline::LiveRunner& runner) {
 
 // --- which pod
 
-std::optional<PodCaptures::Pod> PodCaptures::pod_of(std::string_view sandbox_id) const {
+std::optional<PodCaptures::Pod> PodCaptures::pod_of(std::string_view sandbox_id, std::string_view uid) const {
+    std::optional<Pod> by_uid;
     for (const Process& process : owners_.table().processes) {
-        if (process.container_id == sandbox_id && process.net_namespace != 0)
-            return Pod{process.id.pid, process.net_namespace};
+        if (process.net_namespace == 0) continue;
+        const Pod pod{process.id.pid, process.net_namespace};
+        if (process.container_id == sandbox_id) return pod;
+        if (!uid.empty() && process.pod_uid == uid) by_uid = pod;
     }
-    return std::nullopt;
+    return by_uid;
 }
 
 std::vector<PodCaptures::Pod> PodCaptures::all_pods() const {
@@ -138,7 +141,7 @@ void PodCaptures::place(const chain::Session& session) {
     };
     if (!session.container.sandbox_id.empty()) {
         const std::string& sandbox = session.container.sandbox_id.raw();  // raw-ok: compared only
-        if (const auto pod = pod_of(sandbox))
+        if (const auto pod = pod_of(sandbox, session.k8s.uid.raw()))      // raw-ok: compared only
             need(capture_in(*pod, false));
         else
             asked(sandbox, {});
@@ -296,7 +299,7 @@ void PodCaptures::pass(const Packet& packet) {
 void PodCaptures::tick(Timestamp now) {
     for (const auto& capture : captures_) {
         capture->legs->tick(now);
-        count_drops(*capture);
+        count(*capture);
         if (std::exchange(capture->taken_in_tick, 0) <= limits::kPodPacketsPerTickMax || capture->busy ||
             !capture->ports.empty())
             continue;
@@ -313,16 +316,19 @@ void PodCaptures::tick(Timestamp now) {
 void PodCaptures::close(Capture& capture) {
     drain(capture, SIZE_MAX);
     capture.legs->finish();
-    count_drops(capture);
+    count(capture);
 }
 
 void PodCaptures::finish() {
     for (const auto& capture : captures_) close(*capture);
 }
 
-void PodCaptures::count_drops(Capture& capture) {
-    const std::uint64_t dropped = capture.ring->counters().dropped;
-    dropped_ += dropped - std::exchange(capture.dropped, dropped);
+void PodCaptures::count(Capture& capture) {
+    const capture::LiveCounters now = capture.ring->counters(), before = std::exchange(capture.counted, now);
+    capture::LiveCounters& total = totals_[capture.number];
+    total.received += now.received - before.received;
+    total.dropped += now.dropped - before.dropped;
+    dropped_ += now.dropped - before.dropped;
 }
 
 std::uint64_t PodCaptures::newly_dropped() { return dropped_ - std::exchange(told_dropped_, dropped_); }

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -95,6 +96,8 @@ public:
     void finish();
     // Packets that the kernel dropped since the last call.
     std::uint64_t newly_dropped();
+    // What passed the filters and what was dropped, by interface, of all captures so far.
+    [[nodiscard]] std::map<std::uint32_t, capture::LiveCounters> totals() const { return totals_; }
     [[nodiscard]] const PodCounts& counts() const { return counts_; }
     // "3 captures in pods' networks were not opened: …"; empty: all were.
     [[nodiscard]] std::string trouble() const;
@@ -114,7 +117,8 @@ private:
         std::set<std::uint32_t> sessions;  // open ones that need it
         Clock::time_point until;           // kept open without any
         bool guessed = false, busy = false;
-        std::uint64_t dropped = 0, taken_in_tick = 0;
+        capture::LiveCounters counted;
+        std::uint64_t taken_in_tick = 0;
         struct Waiting {
             Packet packet;  // its bytes are `bytes`
             std::vector<std::uint8_t> bytes;
@@ -129,7 +133,9 @@ private:
         Clock::time_point until;
     };
 
-    [[nodiscard]] std::optional<Pod> pod_of(std::string_view sandbox_id) const;
+    // By its sandbox; a runtime may keep no process in that (cri-o), then by a container of the pod, if its uid is
+    // known.
+    [[nodiscard]] std::optional<Pod> pod_of(std::string_view sandbox_id, std::string_view uid = {}) const;
     [[nodiscard]] std::vector<Pod> all_pods() const;
     [[nodiscard]] std::string filter_of(const Capture& capture) const;
     // Captures for this session, where it is known what it forwards into.
@@ -144,7 +150,7 @@ private:
     void take(Capture& capture, const Packet& packet);
     void pass(const Packet& packet);
     void close(Capture& capture);
-    void count_drops(Capture& capture);
+    void count(Capture& capture);
 
     LiveOwners& owners_;
     LiveKernel& kernel_;
@@ -160,6 +166,7 @@ private:
     pipeline::EventTap* next_tap_ = nullptr;
     chain::Observer* next_ = nullptr;
     PodCounts counts_;
+    std::map<std::uint32_t, capture::LiveCounters> totals_;
     std::uint64_t dropped_ = 0, told_dropped_ = 0;
     std::string last_refusal_;
 };

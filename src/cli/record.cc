@@ -327,6 +327,9 @@ void Recording::write_end() {
             !written)
             break;
     }
+    for (const auto& [number, counters] : pods_.totals()) {
+        if (!recorder_->write_statistics(number, at, counters.received, counters.dropped)) break;
+    }
     if (const Status closed = recorder_->close(); !closed) report_error(closed.error());
 }
 

@@ -116,7 +116,7 @@ TEST(Writer, declared_interfaces_keep_name_number_and_statistics) {
     auto writer = open_pcapng_writer(name, {});
     ASSERT_TRUE(writer);
     ASSERT_TRUE((*writer)->add_interface({7, LinkType::upper_pdu, "unix", 0}));
-    ASSERT_TRUE((*writer)->add_interface({3, LinkType::ethernet, "lo", 96}));
+    ASSERT_TRUE((*writer)->add_interface({3, LinkType::ethernet, "lo", 96, pod_network_description(4'026'532'451)}));
     ASSERT_TRUE(
         (*writer)->write(as_packet({.link_type = 1, .interface = 3, .wire_length = 200, .bytes = filled(200, 1)})));
     ASSERT_TRUE((*writer)->write(as_packet({.link_type = 252, .interface = 7, .wire_length = 5, .bytes = "hello"}),
@@ -130,7 +130,9 @@ TEST(Writer, declared_interfaces_keep_name_number_and_statistics) {
     const WholeRead read = read_files({name});
     ASSERT_THAT(read.files.at(0).interfaces, SizeIs(2));
     EXPECT_EQ(read.files[0].interfaces[0].name, "unix");
+    EXPECT_EQ(read.files[0].interfaces[0].description, "");
     EXPECT_EQ(read.files[0].interfaces[1].snaplen, 96U);
+    EXPECT_EQ(pod_network_of(read.files[0].interfaces[1].description), 4'026'532'451U);
     ASSERT_THAT(read.packets, SizeIs(2));
     EXPECT_EQ(read.packets[0].bytes, filled(200, 1).substr(0, 96)) << "cut to the snaplen";
     EXPECT_EQ(read.packets[0].wire_length, 200U) << "and the cut can be seen";
@@ -335,6 +337,14 @@ TEST(WriterFile, a_full_disk_leaves_whole_records_only) {
         }
     }
     ::signal(SIGXFSZ, old);
+}
+
+TEST(Interfaces, APodsNetworkIsToldByTheDescriptionAndReadBack) {
+    EXPECT_EQ(pod_network_of(pod_network_description(4'026'532'451)), 4'026'532'451U);
+    for (const char* other : {"", "lo", "hopscope: network namespace  of a pod, forwarded connections",
+                              "hopscope: network namespace 12x of a pod, forwarded connections",
+                              "hopscope: network namespace of a pod, forwarded connections"})
+        EXPECT_EQ(pod_network_of(other), 0U) << other;
 }
 
 }  // namespace

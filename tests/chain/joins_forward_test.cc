@@ -84,6 +84,21 @@ public:
         life.server_sent_bytes = bytes->out;
         book.on(life);
     }
+    // What packets tell of a connection, all of it seen.
+    static ForwardLeg leg(std::int64_t at_ms, std::uint16_t from_port, std::uint16_t port, ByteCounts bytes,
+                          std::uint64_t network = kPod) {
+        return {.net_namespace = network,
+                .client = {kLoopback, from_port},
+                .server = {kLoopback, port},
+                .handshake_seen = true,
+                .over = true,
+                .end_seen = true,
+                .opened = {at_ms * kMs},
+                .last = {(at_ms + 3) * kMs},
+                .bytes = bytes,
+                .packets = 9,
+                .first_frame = 77};
+    }
     Chain chain_of(const Session& session) { return test::chain_of(book, session, sessions); }
 
     ForwardBook book;
@@ -194,6 +209,85 @@ TEST(JoinsForward, UnknownSandboxIsSaid) {
     const Chain chain = node.chain_of(session);
     ASSERT_THAT(chain.hops, SizeIs(1));
     EXPECT_THAT(chain.hops.front().evidence, says("could not be read"));
+}
+
+TEST(JoinsForward, PacketsAreEvidenceOfTheConnection) {
+    for (const bool packets_first : {true, false}) {
+        Node node;
+        Session& session = node.session(0, 100);
+        Node::stream(session, 3, 10, 8080, {.in = 18, .out = 200});
+        const ForwardLeg leg = Node::leg(11, 40001, 8080, {.in = 18, .out = 200});
+        if (packets_first) node.book.on(leg);
+        node.dial(11, 40001, 8080, ByteCounts{.in = 18, .out = 200});
+        if (!packets_first) node.book.on(leg);
+        EXPECT_EQ(node.book.dials(), 1U);
+        const Chain chain = node.chain_of(session);
+        ASSERT_THAT(chain.hops, SizeIs(1));
+        const Hop& hop = chain.hops.front();
+        EXPECT_EQ(hop.from->pid, kRuntime);
+        EXPECT_EQ(hop.packets, 9U);
+        EXPECT_EQ(hop.grade, Grade::seen);
+        EXPECT_THAT(hop.evidence, says("9 packets of it captured in the pod's network: 18 bytes in, 200 out"));
+        EXPECT_THAT(hop.evidence, Contains(Field(&Evidence::frame, 77U)));
+    }
+}
+
+TEST(JoinsForward, PacketsAloneMakeTheHopWhereTheKernelDoesNotTell) {
+    Node node;
+    Session& session = node.session(0, 100);
+    Node::stream(session, 3, 10, 8080, {.in = 18, .out = 200});
+    node.book.on(Node::leg(11, 40001, 8080, {.in = 18, .out = 200}));
+    node.book.on(Node::leg(11, 40001, 8080, {.in = 18, .out = 200}, kOtherPod));
+    const Chain chain = node.chain_of(session);
+    ASSERT_THAT(chain.hops, SizeIs(1));
+    EXPECT_FALSE(chain.hops.front().from);
+    EXPECT_EQ(chain.hops.front().net_namespace, kPod);
+    EXPECT_EQ(chain.hops.front().grade, Grade::seen);
+    EXPECT_EQ(chain.hops.front().bytes.out, 200U);
+    EXPECT_EQ(chain.hops.front().took.ns, 3 * kMs);
+    // Without the sandbox both fit: none is guessed.
+    session.container.sandbox_id = {};
+    EXPECT_THAT(node.chain_of(session).hops, IsEmpty());
+    EXPECT_THAT(node.chain_of(session).candidates, SizeIs(2));
+    // Where the kernel tells, it would have told who made it.
+    session.container.sandbox_id = Untrusted(kSandbox);
+    node.dial(900, 40009, 9999, std::nullopt);
+    EXPECT_THAT(node.chain_of(session).hops, IsEmpty());
+}
+
+TEST(JoinsForward, PacketsThatBeganTooLateAreTurnedToTheServersSide) {
+    Node node;
+    Session& session = node.session(0, 100);
+    Node::stream(session, 3, 10, 8080, {.in = 18, .out = 200});
+    ForwardLeg late = Node::leg(12, 8080, 40001, {.in = 150, .out = 8});  // the server's packet came first
+    late.handshake_seen = false;
+    node.book.on(late);
+    const Chain alone = node.chain_of(session);
+    ASSERT_THAT(alone.hops, SizeIs(1));
+    EXPECT_EQ(alone.hops.front().server.port, 8080);
+    EXPECT_EQ(alone.hops.front().bytes.in + alone.hops.front().bytes.out, 0U) << "they are not whole";
+    EXPECT_THAT(alone.hops.front().evidence, says("its beginning came before the capture"));
+    node.dial(11, 40001, 8080, ByteCounts{.in = 18, .out = 200});
+    node.book.on(late);  // as at the next tick
+    const Chain chain = node.chain_of(session);
+    ASSERT_THAT(chain.hops, SizeIs(1));
+    EXPECT_EQ(chain.hops.front().from->pid, kRuntime);
+    EXPECT_EQ(chain.hops.front().bytes.out, 200U);
+    EXPECT_EQ(chain.hops.front().packets, 9U);
+}
+
+TEST(JoinsForward, WhyThereAreNoPacketsIsSaid) {
+    Node node;
+    Session& session = node.session(0, 100);
+    Node::stream(session, 3, 10, 8080, {.in = 18, .out = 200});
+    node.dial(11, 40001, 8080, ByteCounts{.in = 18, .out = 200});
+    EXPECT_THAT(node.chain_of(session).hops.front().evidence, Not(says("packet")));
+    node.book.no_packets(kPod, "16 other captures were open");
+    EXPECT_THAT(node.chain_of(session).hops.front().evidence,
+                says("no packet of it captured in the pod's network: 16"));
+    node.book.packets_from(kPod, {34 * kMs});
+    EXPECT_THAT(node.chain_of(session).hops.front().evidence,
+                says("it was over 20.0 ms before the capture there began"));
 }
 
 TEST(JoinsForward, OldestAreForgotten) {

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -65,6 +66,22 @@ TEST(Sandbox, LiveHasSocketsButNoPrograms) {
     const int seen = inside(
         Sandbox::live, [] { return (::socket(AF_UNIX, SOCK_STREAM, 0) >= 0 ? 1 : 0) | (execve_is_refused() ? 2 : 0); });
     EXPECT_EQ(seen, 3);
+}
+
+TEST(Sandbox, OpenerMakesPacketSocketsAndHardlyAnythingElse) {
+    if (!sandbox_works()) GTEST_SKIP() << "a build with sanitizers";
+    const int seen = inside(Sandbox::opener, [] {
+        int bits = 0;
+        if (refused(::socket(AF_INET, SOCK_STREAM, 0))) bits |= 1;
+        if (refused(::open("/tmp/hopscope-must-not-be", O_WRONLY | O_CREAT, 0600))) bits |= 2;
+        if (::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC) >= 0) bits |= 4;
+        if (refused(::setns(0, CLONE_NEWNS))) bits |= 8;
+        if (::setns(-1, CLONE_NEWNET) < 0 && errno == EBADF) bits |= 16;
+        if (execve_is_refused()) bits |= 32;
+        if (refused(::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr))) bits |= 64;
+        return bits;
+    });
+    EXPECT_EQ(seen, 127);
 }
 
 }  // namespace

@@ -204,6 +204,43 @@ TEST_F(RecorderTest, NeverOverAFileThatIsThere) {
     EXPECT_FALSE(fs::exists(path("elsewhere")));
 }
 
+TEST_F(RecorderTest, WhatIsForwardedIntoAPodIsContentWhateverItsAddressesAre) {
+    const auto count = [](const std::string& text, std::string_view word) {
+        std::size_t found = 0;
+        for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++found;
+        return found;
+    };
+    const std::string capture = kCaptures + "exec_tty_resize.pcap";
+    record(capture, {.files = {.name = path("alone.pcapng")}});
+    auto recorder = Recorder::open({.files = {.name = path("both.pcapng")}});
+    ASSERT_TRUE(recorder);
+    constexpr std::uint32_t kPod = 0x1000;
+    (*recorder)->add_interface_later({kPod, LinkType::ethernet, "lo", 0, capture::pod_network_description(7)});
+    auto reader = capture::Reader::open({capture}, {});
+    ASSERT_TRUE(reader);
+    pipeline::Pipeline pipeline({.tap = &(*recorder)->tap()});
+    // The very same packets once more, as if another connection in a pod had the same addresses and numbers.
+    for (Packet packet; (*reader)->next(packet);) {
+        pipeline.on(packet);
+        (*recorder)->on(packet);
+        packet.interface = kPod;
+        (*recorder)->on_forwarded(packet);
+    }
+    pipeline.finish();
+    (*recorder)->finish();
+    ASSERT_TRUE((*recorder)->close());
+    const std::string alone = bytes_of(path("alone.pcapng")), both = bytes_of(path("both.pcapng"));
+    EXPECT_GT(count(alone, "HTTP/1.1"), 0U);
+    EXPECT_EQ(count(both, "HTTP/1.1"), count(alone, "HTTP/1.1"));
+    const Seen packets = read(path("both.pcapng")), original = read(capture);
+    EXPECT_EQ(packets.packets.size(), 2 * original.packets.size());
+    EXPECT_FALSE(packets.trouble);
+    // Masked once more from a full recording it is the same.
+    ASSERT_TRUE(mask_capture(path("both.pcapng"), path("again.pcapng"), {}));
+    EXPECT_EQ(count(bytes_of(path("again.pcapng")), "HTTP/1.1"), count(alone, "HTTP/1.1"));
+    EXPECT_NE(bytes_of(path("again.pcapng")).find(capture::pod_network_description(7)), std::string::npos);
+}
+
 TEST(RecorderComment, IsReadBackAndHostileNamesCannotForgeOne) {
     ConnectionComment comment{.client = {IpAddress::parse("127.0.0.1").value(), 54766},
                               .server = {IpAddress::parse("::1").value(), 33821},

@@ -131,7 +131,8 @@ Capability network_namespaces() {
     row.state = State::limited;
     row.detail = error == EPERM ? "CAP_SYS_ADMIN is missing" : why(error);
     row.lost =
-        "pods with a network of their own: their sockets are seen by the eBPF iterator only, their packets not at all";
+        "pods with a network of their own: their sockets are seen by the eBPF iterator only, their packets (the last "
+        "leg of a port-forward, --netns) not at all";
     row.remedy = "sudo hopscope, or: setcap cap_sys_admin+ep hopscope";
     return row;
 }
