@@ -21,7 +21,10 @@ namespace {
 
 constexpr std::size_t kAnswerBytes = 32 * 1024;      // what the kernel fills of one read at most
 constexpr std::size_t kSocketsReserved = 16 * 1024;  // only address space until used; spares copies while it grows
-constexpr int kAttemptsMax = 3;                      // of a dump that sockets changed under
+// All but TCP_BOUND_INACTIVE (Linux 6.8): the kernel would walk another table of 65,536 places, a fifth of the dump's
+// cost.
+constexpr std::uint32_t kStates = ~(1U << 13);
+constexpr int kAttemptsMax = 3;  // of a dump that sockets changed under
 
 struct Taking {
     std::vector<Socket>* out;
@@ -184,14 +187,14 @@ int SockDiag::inet(int family, int protocol, std::vector<Socket>& out) {
     inet_diag_req_v2 request{};
     request.sdiag_family = static_cast<std::uint8_t>(family);
     request.sdiag_protocol = static_cast<std::uint8_t>(protocol);
-    request.idiag_states = ~0U;
+    request.idiag_states = kStates;
     return dump(SOCK_DIAG_BY_FAMILY, protocol == IPPROTO_UDP ? Transport::udp : Transport::tcp, &request,
                 sizeof request, take_inet, out);
 }
 
 int SockDiag::tcp(std::vector<Socket>& out) {
     inet_diag_req request{};  // its family is not looked at: all are told
-    request.idiag_states = ~0U;
+    request.idiag_states = kStates;
     return dump(TCPDIAG_GETSOCK, Transport::tcp, &request, sizeof request, take_inet, out);
 }
 

@@ -4,7 +4,8 @@
 // Read-only. Needs no capability: the kernel tells every socket of the namespace of the calling thread to anybody.
 // Borrowed limits: unix_diag tells 32 bits of a bound file's inode (Socket::file_inode is then its lower half), and on
 // overlayfs the numbers may differ from those of stat(2). Listeners: the queues are waiting connections and the
-// backlog.
+// backlog. TCP sockets that were bound and neither listen nor connect are not told, as by kernels before 6.8 and by
+// /proc/net.
 #pragma once
 
 #include <cstdint>
