@@ -155,7 +155,9 @@ def without_ebpf(world):
         [hop] = legs(chain, pod, [(70, len(body))])
         assert hop["grade"] == "inferred" and hop["packets"] >= 4, hop  # at least beginning and ends
         assert "netns" in [item["id"] for item in hop["evidence"] if item["grade"] == "inferred"], hop
-        assert [part["hop"] for part in chain["missing"]] == ["cri"], chain["missing"]
+        # On a busy node the table may be read too late for the client of the session; the last leg has nothing to do with it.
+        lacks = {part["hop"] for part in chain["missing"]}
+        assert "cri" in lacks and "process" not in lacks, chain["missing"]
         return packets_of(hop)["says"]
 
 
