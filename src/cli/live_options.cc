@@ -79,7 +79,7 @@ std::vector<OptionSpec> live_option_specs() {
          .repeat = true},
         {.name = "pod-netns",
          .value = "WHEN",
-         .text = "capture in the network namespaces of pods that ports are forwarded into",
+         .text = "capture in pods that ports are forwarded into",
          .fallback = "auto",
          .choices = {"auto", "off"}},
         {.name = "for", .value = "TIME", .text = "end after this time (90s, 10m)"},
