@@ -10,6 +10,7 @@ namespace hopscope::cli {
 
 Status LiveKernel::open(const LiveKernelOptions& options) {
     missing_.clear();
+    root_ = procmap::HostRoot(options.host_root);
     if (!options.unix_payload)
         without_calls_ = "not captured, --unix-payload off";
     else if (!options.ebpf)
@@ -164,6 +165,8 @@ void LiveKernel::complete(chain::Chain& chain, const chain::Model& model) {
     book_.complete(chain, model.sessions);
     forwards_.complete(chain, model.sessions);
     if (without_processes() && seen_.complete(chain, model.sessions)) owners_.name(chain);
+    // No call tells them; a container that came after the start is in no list yet.
+    if (!without_calls_.empty()) names_.complete(chain, owners_.table(), root_, chain.end);
     add_shim_by_table(chain, model.sessions, owners_.table(),
                       without_calls_.empty() ? "no call about the container was seen" : without_calls_);
     for (chain::Hop& hop : chain.hops) {

@@ -18,6 +18,7 @@
 #include "chain/joins_seen.h"
 #include "chain/process_book.h"
 #include "chain/session_processes.h"
+#include "cli/live_names.h"
 #include "cli/live_owners.h"
 #include "cli/live_tap.h"
 #include "core/limits.h"
@@ -33,6 +34,7 @@ struct LiveKernelOptions {
     bool required = false;     // what cannot be had is an error
     bool unix_payload = true;  // false: the sockets' bytes are not asked for
     std::uint32_t tap_ring_bytes = limits::kTapRingBytes;
+    std::string host_root = "/";  // below it the runtimes' sockets are asked for names
     // Told what goes into the pipeline and into the book, too; may be empty.
     std::function<void(const StreamChunk&)> also_chunk;
     std::function<void(const ProcessEvent&)> also_process;
@@ -105,6 +107,8 @@ private:
     chain::ProcessBook book_;
     chain::ForwardBook forwards_;
     chain::SessionProcesses session_processes_;
+    LiveNames names_;
+    procmap::HostRoot root_;
     procmap::ConnectionEnds exact_{procmap::HostRoot()};
     std::vector<std::uint64_t> open_unix_;  // sockets that open sessions are on and that can be asked for
     std::vector<std::uint64_t> gone_unix_;  // of them, not there when they were asked for last

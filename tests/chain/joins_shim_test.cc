@@ -206,5 +206,46 @@ TEST(ShimBook, an_id_that_is_used_again_is_another_process_and_the_book_is_bound
     EXPECT_THAT(node.book.execs(kContainer, {0}, {1'000'000 * kMs}), SizeIs(limits::kShimTasksMax));
 }
 
+// --- execs of the Docker API
+
+TEST(JoinShim, anExecOfTheDockerApiIsFoundByItsIdAmongEqualOnes) {
+    Node node;
+    node.run(1000, "e1", {"sh"}, 71, 0);
+    node.run(1000, "e2", {"sh"}, 72, 0);
+    Session& session = node.session(990, {Untrusted("sh")});
+    session.hop = HopKind::shim;
+    DockerBook docker;
+    docker.carries("e2", session.number, 0);
+    Chain chain;
+    chain.op = Op::exec;
+    chain.sessions = {session.number};
+    join_shim(chain, node.sessions, node.book, docker);
+    ASSERT_THAT(chain.hops, SizeIs(1));
+    EXPECT_EQ(chain.hops[0].grade, Grade::decoded);
+    EXPECT_THAT(chain.hops[0].evidence, says("has the id of the Docker API's exec"));
+    ASSERT_TRUE(chain.started);
+    EXPECT_EQ(chain.started->pid, 72U);
+    // What dockerd asked containerd, in the same words: the hop before it.
+    join_service(chain, node.sessions, node.book, docker);
+    ASSERT_THAT(chain.hops, SizeIs(2));
+    EXPECT_EQ(chain.hops[0].proto, "grpc");
+    EXPECT_EQ(chain.hops[1].proto, "ttrpc");
+    EXPECT_THAT(chain.hops[0].evidence, says("Start was answered with pid 72"));
+}
+
+TEST(JoinShim, noCallOfAnotherClientIsTakenForDockers) {
+    Node node;
+    node.run(1000, "e1", {"sh"}, 71, 0);
+    Session& session = node.session(990, {Untrusted("sh")});  // of the streaming server: it asks nobody by gRPC
+    Chain chain;
+    chain.op = Op::exec;
+    chain.sessions = {session.number};
+    join_service(chain, node.sessions, node.book, {});
+    EXPECT_THAT(chain.hops, IsEmpty());
+    session.hop = HopKind::shim;
+    join_service(chain, node.sessions, node.book, {});
+    EXPECT_THAT(chain.hops, IsEmpty()) << "its id is not known";
+}
+
 }  // namespace
 }  // namespace hopscope::chain

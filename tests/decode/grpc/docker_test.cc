@@ -164,8 +164,9 @@ TEST(DockerWatcher, ReadsNamesFromLabels) {
                      R"(","State":{"Pid":8509},"Config":{"Env":["PASSWORD=hunter2"],"Labels":{)" +
                      R"("io.kubernetes.container.name":"main","io.kubernetes.pod.name":"web-1",)" +
                      R"("io.kubernetes.pod.namespace":"default","io.kubernetes.pod.uid":"u-1"}}})"});
-    EXPECT_THAT(docker.calls(), ElementsAre("docker inspect container=\"" + kContainer +
-                                            R"(" exec="" status=200 pid=8509 "default"/"web-1"/"main" "u-1")"));
+    EXPECT_THAT(docker.calls(),
+                ElementsAre("docker inspect container=\"" + kContainer +
+                            R"(" exec="" status=200 pid=8509 "default"/"web-1"/"main" "u-1" named="web")"));
 }
 
 TEST(DockerWatcher, TellsAttachAtItsAnswerAndRefusalsToo) {
