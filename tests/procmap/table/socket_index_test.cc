@@ -25,7 +25,7 @@ TEST(SocketIndex, FindsWhatWasAdded) {
         std::vector<Socket> sockets;
         std::map<std::uint64_t, std::vector<std::size_t>> expected;
         // In pieces, past several sizes of the table; few enough numbers that some come twice.
-        for (const std::size_t piece : {1, 0, 40, 3, 5000, 1, 20'000}) {
+        for (const std::size_t piece : std::initializer_list<std::size_t>{1, 0, 40, 3, 5000, 1, 20'000}) {
             for (std::size_t i = 0; i < piece; ++i) {
                 const std::uint64_t inode = chance() % 30'000;
                 if (inode != 0) expected[inode].push_back(sockets.size());
