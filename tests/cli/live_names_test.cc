@@ -31,12 +31,12 @@ protected:
         add(20, ProcessRole::dockerd, {"/run/docker.sock", "/run/docker/metrics.sock"});
         add(30, ProcessRole::unknown, {"/run/other/containerd.sock", "@containerd.sock"});
     }
-    void add(std::uint32_t pid, ProcessRole role, const std::vector<std::string>& paths) {
+    void add(std::uint32_t pid, ProcessRole role, const std::vector<std::string>& listened) {
         Process process;
         process.id.pid = pid;
         process.role = role;
         table.processes.push_back(process);
-        for (const std::string& path : paths) {
+        for (const std::string& path : listened) {
             Socket socket;
             socket.transport = Transport::unix_stream;
             socket.state = SocketState::listen;

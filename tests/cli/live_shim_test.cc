@@ -93,8 +93,17 @@ TEST_F(LiveShim, none_that_is_the_containers_none_told) {
 
 TEST_F(LiveShim, where_its_calls_were_read_nothing_is_added) {
     chain.hops[0].kind = chain::HopKind::shim;
+    chain.hops[0].proto = "ttrpc";
     add();
     EXPECT_EQ(chain.hops.size(), 2U);
+}
+
+TEST_F(LiveShim, behind_the_hop_to_dockerd_there_is_one_to_the_shim) {
+    chain.hops[0].kind = chain::HopKind::shim;
+    chain.hops[0].proto = "docker";
+    add();
+    ASSERT_EQ(chain.hops.size(), 3U);
+    EXPECT_EQ(chain.hops[1].proto, "ttrpc");
 }
 
 }  // namespace
