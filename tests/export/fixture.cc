@@ -588,30 +588,33 @@ void tell_calls(Ndjson& ndjson, Place place) {
                             .exit_code = 0,
                             .pid = 77},
                  place);
-    ndjson.event(TaskMessage{.stream = 7,
-                             .service = "containerd.task.v2.Task",
-                             .method = kReadableHostile,
-                             .runtime_namespace = "k8s.io",
-                             .message_bytes = 200,
-                             .container_id = kContainerId,
-                             .exec_id = "9be1",
-                             .command = command,
-                             .tty = true},
-                 place);
-    ndjson.event(TaskMessage{.stream = 7,
-                             .response = true,
-                             .service = "containerd.task.v2.Task",
-                             .method = "Wait",
-                             .message_bytes = 20,
-                             .container_id = kContainerId,
-                             .pid = 77,
-                             .exit_code = 3,
-                             .width = 80,
-                             .height = 24,
-                             .signal = 9,
-                             .status = 2,
-                             .status_text = kStatusText},
-                 place);
+    // Of a shim, and of containerd's own API.
+    for (const char* service : {"containerd.task.v2.Task", "containerd.services.tasks.v1.Tasks"}) {
+        ndjson.event(TaskMessage{.stream = 7,
+                                 .service = service,
+                                 .method = kReadableHostile,
+                                 .runtime_namespace = "k8s.io",
+                                 .message_bytes = 200,
+                                 .container_id = kContainerId,
+                                 .exec_id = "9be1",
+                                 .command = command,
+                                 .tty = true},
+                     place);
+        ndjson.event(TaskMessage{.stream = 7,
+                                 .response = true,
+                                 .service = service,
+                                 .method = "Wait",
+                                 .message_bytes = 20,
+                                 .container_id = kContainerId,
+                                 .pid = 77,
+                                 .exit_code = 3,
+                                 .width = 80,
+                                 .height = 24,
+                                 .signal = 9,
+                                 .status = 2,
+                                 .status_text = kStatusText},
+                     place);
+    }
     const std::string_view alpn[] = {"h2", "http/1.1"};
     ndjson.event(TlsClientHello{.version = 0x0304, .server_name = kReadableHostile, .alpn = alpn}, place);
     ndjson.event(TlsServerHello{.version = 0x0303, .cipher_suite = 0x1301, .alpn = "h2"}, place);
