@@ -313,6 +313,7 @@ void add_chains(Model& model) {
     Hop dial;
     dial.kind = HopKind::process;
     dial.net_namespace = 4'026'532'777;
+    dial.packets = 12;
     dial.stream = 1;
     dial.start = at(11.26);
     forward.hops.push_back(dial);
