@@ -413,8 +413,9 @@ def docker_recorded(world):
         for op, seen in live.items():
             told = chains[op]
             assert told["container"]["id"] == seen["container"]["id"] and told.get("exit_code") == seen["exit_code"], (told, seen)
+            # A shim that is gone with its container a moment later has no name in a recording, only its number.
             # Of dockerd's connection to containerd, which was there before, whoever has looked on for longer can name more calls.
-            one = lambda hop: (hop["hop"], hop.get("proto"), hop["grade"], record_test.process(hop.get("from")), record_test.process(hop.get("to")),
+            one = lambda hop: (hop["hop"], hop.get("proto"), hop["grade"], *(record_test.process(hop.get(end))[:1 if op == "attach" else 3] for end in ("from", "to")),
                                hop.get("bytes") if hop.get("proto") != "grpc" else None)
             assert [one(hop) for hop in told["hops"]] == [one(hop) for hop in seen["hops"]], ([one(hop) for hop in told["hops"]], [one(hop) for hop in seen["hops"]])
             session = sessions[told["sessions"][0]]
