@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/limits.h"
+#include "procmap/socket_files.h"
 
 namespace hopscope::cli {
 namespace {
@@ -15,7 +16,7 @@ constexpr std::uint16_t kKubeletPort = 10250;
 // Shares of a core: reading the table when nobody waits for it, and the kernel tells what begins or not; when a session
 // waits for it; searching descriptors.
 constexpr int kWatchedShare = 1000, kIdleShare = 300, kBusyShare = 20, kSearchShare = 20;
-constexpr auto kReadPauseMin = 250ms, kReadPauseIdle = 1000ms, kAllowanceMax = 50ms;
+constexpr auto kReadPauseMin = 250ms, kReadPauseIdle = 1000ms, kReadPauseMax = 20'000ms, kAllowanceMax = 50ms;
 constexpr int kTriesMax = 3;
 // An end that the kernel told is in our hands when its packets have been read; silence that is worth a question.
 constexpr auto kPacketsBehind = 1000ms, kAskPause = 1000ms;
@@ -85,7 +86,7 @@ std::optional<chain::Process> LiveOwners::process(const ProcessId& id, const Unt
     if (strangers_.size() >= kStrangersMax) strangers_.clear();
     chain::Process& stranger = strangers_[{id.pid, id.start_ticks}];
     if (stranger.pid == id.pid && stranger.comm == comm) return stranger;
-    stranger = {.pid = id.pid, .comm = comm, .exe = {}};
+    stranger = {.pid = id.pid, .comm = comm, .exe = {}, .start = {}};
     if (const auto exe = root_.read_link("/proc/" + std::to_string(id.pid) + "/exe")) stranger.exe = Untrusted(*exe);
     return stranger;
 }
@@ -157,6 +158,34 @@ void LiveOwners::read_table() {
     table_ = std::move(*table);
     strangers_.clear();
     index_table();
+    note_runtime_sockets();
+}
+
+void LiveOwners::note_runtime_sockets() {
+    runtime_sockets_.clear();
+    for (const std::string_view path : procmap::usual_socket_paths()) runtime_sockets_.emplace(path, 0);
+    for (const Socket& socket : table_.sockets) {
+        if (socket.state != SocketState::listen || socket.unix_local.path.empty()) continue;
+        const bool ours = std::any_of(socket.owners.begin(), socket.owners.end(), [&](const SocketOwner& owner) {
+            return std::find(components_.begin(), components_.end(), owner.process) != components_.end();
+        });
+        if (ours && runtime_sockets_.size() < limits::kSocketFilesMax)
+            runtime_sockets_.emplace(socket.unix_local.path, 0);
+    }
+    for (auto& [path, inode] : runtime_sockets_) {
+        const auto found = root_.stat(path);
+        inode = found ? found->inode : 0;
+    }
+}
+
+bool LiveOwners::runtime_sockets_changed() {
+    const auto now = Clock::now();
+    if (now - runtimes_at_ < kReadPauseIdle) return false;
+    runtimes_at_ = now;
+    return std::any_of(runtime_sockets_.begin(), runtime_sockets_.end(), [&](const auto& known) {
+        const auto found = root_.stat(known.first);
+        return (found ? found->inode : 0) != known.second;
+    });
 }
 
 void LiveOwners::index_table() {
@@ -180,7 +209,7 @@ void LiveOwners::index_table() {
 std::optional<chain::Process> LiveOwners::process(const ProcessId& id) const {
     const Process* known = find_process(table_, id.pid);
     if (!known || (id.start_ticks != 0 && known->id.start_ticks != 0 && known->id != id)) return std::nullopt;
-    return chain::Process{.pid = id.pid, .comm = known->comm, .exe = known->exe};
+    return chain::Process{.pid = id.pid, .comm = known->comm, .exe = known->exe, .start = known->started};
 }
 
 std::optional<chain::Process> LiveOwners::in_table(const Endpoint& local, const Endpoint& remote,
@@ -266,7 +295,13 @@ bool LiveOwners::refresh(chain::Builder& builder) {
     const auto since = Clock::now() - read_at_;
     const bool wanted = !waiting_.empty() || listener_new_;
     const int share = wanted ? kBusyShare : watcher_ ? kWatchedShare : kIdleShare;
-    if (since < std::max<Clock::duration>(wanted ? kReadPauseMin : kReadPauseIdle, read_cost_ * share)) return false;
+    const auto pause =
+        std::clamp<Clock::duration>(read_cost_ * share, wanted ? kReadPauseMin : kReadPauseIdle, kReadPauseMax);
+    if (since < pause) {
+        // The kernel tells of new listeners on TCP; a runtime without any is known by its socket.
+        listener_new_ = listener_new_ || (watcher_ && runtime_sockets_changed());
+        return false;
+    }
     listener_new_ = false;
     read_table();
     for (Waiting& waiting : waiting_) ++waiting.tries;

@@ -91,6 +91,9 @@ private:
     void name_waiting(chain::Builder& builder);
     void read_table();
     void index_table();
+    void note_runtime_sockets();
+    // A runtime's socket has come, gone or been made anew since the table was read: a look costs microseconds.
+    bool runtime_sockets_changed();
     // The process that holds the socket, by the table; else by the descriptors of component processes.
     std::optional<chain::Process> holder(std::uint64_t inode);
     std::optional<chain::Process> in_table(const Endpoint& local, const Endpoint& remote, std::uint64_t inode) const;
@@ -122,8 +125,9 @@ private:
     std::vector<std::string> trouble_;
     std::vector<ProcessId> components_;
     std::vector<Waiting> waiting_;
-    std::vector<std::uint32_t> listeners_, connections_;  // positions in the table
-    Clock::time_point read_at_{}, allowance_at_{}, asked_at_{};
+    std::vector<std::uint32_t> listeners_, connections_;                 // positions in the table
+    std::map<std::string, std::uint64_t, std::less<>> runtime_sockets_;  // inode by path; 0: nothing is there
+    Clock::time_point read_at_{}, allowance_at_{}, asked_at_{}, runtimes_at_{};
     Clock::duration read_cost_{}, allowance_{};
 };
 

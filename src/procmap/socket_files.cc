@@ -124,6 +124,8 @@ std::string resolved(const HostRoot& root, std::string_view path) {
     return done.empty() ? "/" : done;
 }
 
+std::span<const std::string_view> usual_socket_paths() { return kUsual; }
+
 std::vector<SocketFile> socket_files(const HostRoot& root, std::span<const ComponentConfig> configs) {
     Finder finder(root);
     std::set<std::string> kubelets = {"/var/lib/kubelet"};

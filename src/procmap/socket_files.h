@@ -17,6 +17,9 @@ std::string unix_path_of(std::string_view endpoint);
 // The path with every symbolic link on the way resolved within the root; what is not there stays as written.
 std::string resolved(const HostRoot& root, std::string_view path);
 
+// Where sockets of a container runtime lie unless it is told otherwise.
+std::span<const std::string_view> usual_socket_paths();
+
 // Every socket that exists at a usual or configured place, sorted by path; at most limits::kSocketFilesMax looked at.
 std::vector<SocketFile> socket_files(const HostRoot& root, std::span<const ComponentConfig> configs);
 
