@@ -340,7 +340,10 @@ def late_join(world):
 def a_shell_that_became_its_client(world):
     """a process that was a shell when hopscope looked, and runs another program since, is called what it is"""
     runtime, pod = world.runtime()
-    client = f"import sys; sys.path.insert(0, {testbed.HERE!r}); import streaming\nwith streaming.Command(sys.argv[1]) as c: print(c.ports()[0]); c.finish()"
+    # It lives on for a moment: the kernel tells its name, but its executable can be looked up only while it is there.
+    client = (f"import sys, time; sys.path.insert(0, {testbed.HERE!r}); import streaming\n"
+              "with streaming.Command(sys.argv[1]) as c: print(c.ports()[0]); c.finish()\n"
+              "time.sleep(0.5)")
     with subprocess.Popen(["sh", "-c", 'read url; exec "$0" -c "$1" "$url"', sys.executable, client], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as shell:
         with Observe(world) as observe:
             observe.wait("capture.start")
