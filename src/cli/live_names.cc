@@ -57,7 +57,7 @@ bool LiveNames::may_ask(const std::string& id, Timestamp now) {
 
 bool LiveNames::complete(chain::Chain& chain, const SocketTable& table, const procmap::HostRoot& root, Timestamp now) {
     if (chain.container.id.empty() || !chain.k8s.pod.empty()) return false;
-    const std::string id = chain.container.id.raw();
+    const std::string id = chain.container.id.raw();  // raw-ok: compared only
     if (!known_.contains(id) && may_ask(id, now)) {
         asked_at_ = now;
         ++questions_;
