@@ -1,81 +1,21 @@
 // The walkers behind ConnectionWalker: one per direction, sharing what the HTTP exchange decided.
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <charconv>
 #include <deque>
 #include <memory>
 
-#include "chain/url.h"
 #include "core/limits.h"
-#include "core/untrusted.h"
 #include "record/docker_masker.h"
 #include "record/gathered.h"
 #include "record/http2_walker.h"
+#include "record/http_head_masker.h"
 #include "record/mask_plan.h"
+#include "record/status_masker.h"
 #include "record/ttrpc_walker.h"
 
 namespace hopscope::record {
 namespace {
-
-bool equals_ignoring_case(std::string_view a, std::string_view b) {
-    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
-               return std::tolower(static_cast<unsigned char>(x)) == std::tolower(static_cast<unsigned char>(y));
-           });
-}
-
-std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r')) text.remove_suffix(1);
-    return text;
-}
-
-// Headers whose values say how the bytes are framed and who talks, not what is said.
-bool harmless_header(std::string_view name) {
-    for (std::string_view each : {"Host",
-                                  "User-Agent",
-                                  "Connection",
-                                  "Upgrade",
-                                  "Content-Length",
-                                  "Transfer-Encoding",
-                                  "Content-Type",
-                                  "X-Stream-Protocol-Version",
-                                  "X-Accepted-Stream-Protocol-Versions",
-                                  "Sec-WebSocket-Version",
-                                  "Sec-WebSocket-Key",
-                                  "Sec-WebSocket-Accept",
-                                  "Sec-WebSocket-Extensions",
-                                  "Kubectl-Command",
-                                  "Kubectl-Session",
-                                  "X-Forwarded-For",
-                                  "Date",
-                                  "Server",
-                                  "Accept",
-                                  "Accept-Encoding",
-                                  "Allow",
-                                  "X-Content-Type-Options",
-                                  "Retry-After",
-                                  "Cache-Control",
-                                  "Vary"}) {
-        if (equals_ignoring_case(name, each)) return true;
-    }
-    return false;
-}
-
-// "POST /exec/…  HTTP/1.1": anything else at this place is content, for instance of a connection that was joined late.
-bool is_request_line(std::string_view line) {
-    line = trimmed(line);
-    const std::size_t first = line.find(' '), last = line.rfind(' ');
-    return first != std::string_view::npos && first > 0 && last > first &&
-           line.substr(last + 1).starts_with("HTTP/1.") && line.substr(last + 1).size() == 8 &&
-           std::all_of(line.begin(), line.begin() + static_cast<std::ptrdiff_t>(first),
-                       [](char c) { return c >= 'A' && c <= 'Z'; });
-}
-
-bool is_status_line(std::string_view line) {
-    return line.size() >= 12 && line.starts_with("HTTP/1.") && line[8] == ' ' &&
-           std::all_of(line.begin() + 9, line.begin() + 12, [](char c) { return c >= '0' && c <= '9'; });
-}
 
 // The first bytes of a connection whose handshake was not seen.
 bool begins_like_request(Bytes bytes) {
@@ -96,63 +36,6 @@ bool begins_http2(Bytes bytes, Direction direction) {
     const decode::grpc::FrameHeader frame = decode::grpc::read_frame_header(bytes.data());
     return frame.type == decode::grpc::frame_type::settings && frame.flags == 0 && frame.stream == 0 &&
            frame.length <= 120 && frame.length % 6 == 0;
-}
-
-// The value of a query's command word as its stand-in, as long as it was on the wire: where it held escapes, letters
-// are written as such.
-std::string stand_in_of(std::string_view encoded, Pseudonyms& pseudonyms) {
-    const std::string word = pseudonyms.of_word(chain::percent_decoded(encoded, chain::Plus::is_space), 'x');
-    constexpr std::string_view kHex = "0123456789ABCDEF";
-    std::size_t left = encoded.size() - word.size();
-    std::string out;
-    for (const char c : word) {
-        if (left >= 2) {
-            const auto byte = static_cast<unsigned char>(c);
-            out += {'%', kHex[byte >> 4], kHex[byte & 15]};
-            left -= 2;
-        } else {
-            out += c;
-        }
-    }
-    return out;
-}
-
-// One whole JSON object, by its brackets.
-bool is_whole_object(std::string_view text) {
-    int depth = 0;
-    bool in_string = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        if (in_string) {
-            if (c == '\\') ++i;
-            if (c == '"') in_string = false;
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '{') {
-            ++depth;
-        } else if (c == '}' && --depth == 0) {
-            return true;
-        }
-        if (depth == 0) return false;
-    }
-    return false;
-}
-
-std::string decode_base64(std::string_view text) {
-    std::string bytes;
-    std::uint32_t group = 0;
-    int bits = 0;
-    for (const char c : text) {
-        const std::size_t value =
-            std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/").find(c);
-        if (value == std::string_view::npos) break;
-        group = group << 6 | static_cast<std::uint32_t>(value);
-        bits += 6;
-        if (bits < 8) continue;
-        bits -= 8;
-        bytes += static_cast<char>(group >> bits & 0xff);
-    }
-    return bytes;
 }
 
 }  // namespace
@@ -186,13 +69,6 @@ struct ConnectionWalker::State {
         std::uint32_t stream = 0;
         StreamKind kind = StreamKind::unknown;
     };
-    // Text of an error stream and where each byte of it stood.
-    struct ErrorText {
-        std::uint32_t stream = 0;
-        std::string text;
-        std::vector<std::uint64_t> offsets;
-    };
-
     State(KindOf kind, Pseudonyms& names, MaskCounts& counted)
         : kind_of(std::move(kind)), pseudonyms(names), counts(counted) {}
 
@@ -200,159 +76,58 @@ struct ConnectionWalker::State {
 
     // --- HTTP/1.1
 
-    void request_line(MaskPlan& plan, std::uint64_t at, std::string_view line) {
-        const std::size_t first = line.find(' ');
-        const std::size_t last = line.rfind(' ');
-        if (first == std::string_view::npos || last <= first) return;
-        std::string changed(line);
-        std::string_view target = line.substr(first + 1, last - first - 1);
-        const std::size_t query = target.find('?');
-        const std::string_view path = target.substr(0, query);
-        websocket_target = std::string(path);
-        docker_bodies = has_docker_bodies(line.substr(0, first), target);
-        // /exec/TOKEN, /cri/exec/TOKEN: exactly one segment after the operation is a token
-        for (std::string_view op : {"/exec/", "/attach/", "/portforward/"}) {
-            const std::size_t found = path.rfind(op);
-            if (found == std::string_view::npos) continue;
-            const std::string_view token = path.substr(found + op.size());
-            if (token.empty() || token.find('/') != std::string_view::npos) continue;
-            const std::string name = pseudonyms.of(std::string(token));
-            changed.replace(first + 1 + found + op.size(), name.size(), name);
-            ++counts.tokens;
-        }
-        if (query != std::string_view::npos) {
-            std::size_t begin = query + 1;
-            while (begin < target.size()) {
-                const std::size_t end = std::min(target.find('&', begin), target.size());
-                const std::string_view pair = target.substr(begin, end - begin);
-                const std::size_t equal = pair.find('=');
-                const std::string_view key = pair.substr(0, equal);
-                static constexpr std::string_view kShown[] = {
-                    "container", "stdin", "stdout", "stderr",    "tty",      "input", "output", "error",
-                    "port",      "ports", "follow", "tailLines", "previous", "h",     "w",      "stream"};
-                const bool shown = std::find(std::begin(kShown), std::end(kShown), key) != std::end(kShown);
-                if (!shown && equal != std::string_view::npos) {
-                    const bool command = key == "command" || key == "cmd";
-                    const std::string_view value = pair.substr(equal + 1);
-                    changed.replace(first + 1 + begin + equal + 1, value.size(),
-                                    command ? stand_in_of(value, pseudonyms) : std::string(value.size(), 'x'));
-                    ++(command ? counts.commands : counts.auth);
-                }
-                begin = end + 1;
-            }
-        }
-        plan.edit(at, std::move(changed));
-    }
-
     void head(Direction direction, std::uint64_t at, std::string_view text) {
         Side& s = side(direction);
-        const bool request = direction == Direction::to_server;
-        const std::string_view begin = text.substr(0, text.find('\n'));
-        if (request ? !is_request_line(begin) : !is_status_line(begin)) {
+        const auto head = mask_http_head(s.plan, at, text, direction, pseudonyms, counts);
+        if (!head) {
             for (Side& each : sides) {
                 each.carried = Carried::opaque;
                 each.skip = 0;
             }
             return;
         }
-        std::size_t line_at = 0;
-        bool first = true, chunked = false, upgrade = false;
-        std::uint64_t length = 0;
-        bool length_known = false;
-        int status = 0;
-        bool head_method = false;
-        std::string carrier, subprotocol;
-        while (line_at < text.size()) {
-            const std::size_t newline = std::min(text.find('\n', line_at), text.size() - 1);
-            const std::string_view line = text.substr(line_at, newline - line_at);
-            const std::uint64_t line_offset = at + line_at;
-            const std::uint64_t next_offset = at + newline + 1;
-            if (first) {
-                s.plan.keep(line_offset, next_offset);
-                if (request) {
-                    request_line(s.plan, line_offset, line);
-                    head_method = line.starts_with("HEAD ");
-                } else if (const std::size_t space = line.find(' '); space != std::string_view::npos) {
-                    const std::string_view code = line.substr(space + 1);
-                    std::from_chars(code.data(), code.data() + code.size(), status);
-                }
-                first = false;
-            } else if (const std::size_t colon = line.find(':');
-                       colon != std::string_view::npos && line[0] != ' ' && line[0] != '\t') {
-                const std::string_view name = trimmed(line.substr(0, colon));
-                const std::string_view value = trimmed(line.substr(colon + 1));
-                // A websocket subprotocol can be a bearer token in disguise.
-                const bool protocol = equals_ignoring_case(name, "Sec-WebSocket-Protocol");
-                const bool bearer = protocol && value.find("base64url.bearer.") != std::string_view::npos;
-                if (harmless_header(name) || (protocol && !bearer)) {
-                    s.plan.keep(line_offset, next_offset);
-                } else {
-                    s.plan.keep(line_offset, line_offset + colon + 1);
-                    if (newline + 1 - line_at >= 2) {
-                        const bool carriage = !line.empty() && line.back() == '\r';
-                        s.plan.keep(next_offset - (carriage ? 2 : 1), next_offset);
-                    }
-                    ++counts.auth;
-                }
-                if (equals_ignoring_case(name, "Content-Length")) {
-                    length_known = std::from_chars(value.data(), value.data() + value.size(), length).ec == std::errc{};
-                }
-                if (equals_ignoring_case(name, "Transfer-Encoding"))
-                    chunked = value.find("chunked") != std::string_view::npos;
-                if (equals_ignoring_case(name, "Upgrade")) {
-                    upgrade = true;
-                    carrier = std::string(value);
-                    std::transform(carrier.begin(), carrier.end(), carrier.begin(),
-                                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-                }
-                if (protocol) subprotocol = std::string(value);
-            } else if (trimmed(line).empty()) {
-                s.plan.keep(line_offset, next_offset);  // the end of the head
-            } else {
-                s.plan.keep(next_offset - 1, next_offset);  // a folded value: of which header, does not matter
-            }
-            line_at = newline + 1;
-        }
-        s.chunked = chunked;
-        s.skip = length_known && !chunked ? length : 0;
+        s.chunked = head->chunked;
+        s.skip = head->chunked ? 0 : head->length.value_or(0);
         s.skip_keeps = false;
         s.body.clear();
         s.body_length = s.skip;
-        if (request) {
-            s.docker_body = docker_bodies;
-            upgrade_wanted = upgrade;
-            if (methods.size() < 64) methods.push_back({head_method, docker_bodies});
+        if (direction == Direction::to_server) {
+            target_path = head->path;
+            s.docker_body = head->docker_bodies;
+            upgrade_wanted = head->upgrade;
+            if (unanswered.size() < 64) unanswered.push_back({head->is_head, head->docker_bodies});
             return;
         }
-        const bool to_head = !methods.empty() && methods.front().is_head;
-        s.docker_body = !methods.empty() && methods.front().docker_bodies;
-        if (status >= 200 || status == 101) {
-            if (!methods.empty()) methods.pop_front();
-        }
-        if (status == 101) {
-            const Carried next = carrier.find("spdy") != std::string::npos        ? Carried::spdy
-                                 : carrier.find("websocket") != std::string::npos ? Carried::websocket
-                                 : carrier == "tcp"                               ? Carried::docker
-                                                                                  : Carried::opaque;
-            base64 = subprotocol.find("base64") != std::string::npos;
-            tunnel = subprotocol.find("SPDY/3.1") != std::string::npos;
-            portforward = websocket_target.find("ortforward") != std::string::npos ||
-                          websocket_target.find("ortForward") != std::string::npos;
-            for (Side& each : sides) {
-                each.carried = next;
-                each.skip = 0;
-                each.chunked = false;
-            }
-            upgrade_wanted = false;
-            return;
-        }
+        const bool to_head = !unanswered.empty() && unanswered.front().is_head;
+        s.docker_body = !unanswered.empty() && unanswered.front().docker_bodies;
+        const int status = head->status;
+        if ((status >= 200 || status == 101) && !unanswered.empty()) unanswered.pop_front();
+        if (status == 101) return upgraded(*head);
         if (status >= 200) upgrade_wanted = false;
         if (to_head || status < 200 || status == 204 || status == 304) {
             s.skip = 0;
             s.chunked = false;
-        } else if (!chunked && !length_known) {
+        } else if (!head->chunked && !head->length) {
             s.until_close = true;
         }
+    }
+
+    void upgraded(const HttpHead& head) {
+        const Carried next = head.carrier.find("spdy") != std::string::npos        ? Carried::spdy
+                             : head.carrier.find("websocket") != std::string::npos ? Carried::websocket
+                             : head.carrier == "tcp"                               ? Carried::docker
+                                                                                   : Carried::opaque;
+        base64 = head.subprotocol.find("base64") != std::string::npos;
+        if (base64) statuses.base64();
+        tunnel = head.subprotocol.find("SPDY/3.1") != std::string::npos;
+        portforward =
+            target_path.find("ortforward") != std::string::npos || target_path.find("ortForward") != std::string::npos;
+        for (Side& each : sides) {
+            each.carried = next;
+            each.skip = 0;
+            each.chunked = false;
+        }
+        upgrade_wanted = false;
     }
 
     // Takes what it can of `s.pending`; true when something moved.
@@ -572,60 +347,12 @@ struct ConnectionWalker::State {
         } else if (s.docker_body && s.carried == Carried::http) {
             gather_body(s, at, bytes);
         } else if (s.kind == StreamKind::error && !s.ws_masked && s.carried != Carried::http) {
-            error_text(s.stream, at, bytes);
+            statuses.add(s.stream, at, bytes);
         } else if (s.carried == Carried::websocket && s.ws_masked) {
             MaskPlan::MaskedSpan span{at, end, {}, s.key_origin};
             std::copy_n(s.key, 4, span.key);
             s.plan.masked(span);
         }
-    }
-
-    void error_text(std::uint32_t stream, std::uint64_t at, std::string_view bytes) {
-        if (errors.size() >= limits::kErrorTextsMax) errors.erase(errors.begin());  // and stays overwritten
-        auto found = std::find_if(errors.begin(), errors.end(), [&](const ErrorText& e) { return e.stream == stream; });
-        if (found == errors.end()) found = errors.insert(errors.end(), ErrorText{stream, {}, {}});
-        for (std::size_t i = 0; i < bytes.size() && found->text.size() < limits::kStatusBytesMax; ++i) {
-            found->text += bytes[i];
-            found->offsets.push_back(at + i);
-        }
-        // As early as can be: live, the packets are written soon. Short ones only, as this is done for every piece.
-        if (found->text.size() <= limits::kEarlyStatusBytesMax &&
-            is_whole_object(base64 ? decode_base64(found->text) : found->text)) {
-            settle(*found);
-            errors.erase(found);
-        }
-    }
-
-    // The Status stays but for its message, which can quote the command.
-    void settle(const ErrorText& error) {
-        // Base64 text keeps its length when the text inside does.
-        std::string shown = base64 ? decode_base64(error.text) : error.text;
-        const bool status = shown.starts_with("{") && shown.find("\"status\"") != std::string::npos;
-        const std::size_t causes = std::min(shown.find("\"causes\""), shown.size());
-        if (!status) {
-            for (char& c : shown) c = 'x';
-        } else if (const std::size_t message = shown.find("\"message\":\""); message < causes) {
-            for (std::size_t i = message + 11; i < shown.size() && shown[i] != '"'; ++i) {
-                if (shown[i] == '\\' && i + 1 < shown.size()) shown[i++] = 'x';
-                shown[i] = 'x';
-            }
-        }
-        if (base64) {
-            std::string encoded;
-            append_base64(encoded, shown);
-            shown = encoded;
-        }
-        MaskPlan& plan = side(Direction::to_client).plan;
-        const std::size_t size = std::min(shown.size(), error.offsets.size());
-        for (std::size_t begin = 0, end = 0; begin < size; begin = end) {
-            for (end = begin + 1; end < size && error.offsets[end] == error.offsets[end - 1] + 1;) ++end;
-            plan.edit(error.offsets[begin], shown.substr(begin, end - begin));
-        }
-    }
-
-    void settle_errors() {
-        for (const ErrorText& error : errors) settle(error);
-        errors.clear();
     }
 
     void run(Direction direction) {
@@ -724,10 +451,9 @@ struct ConnectionWalker::State {
     struct Asked {
         bool is_head = false, docker_bodies = false;
     };
-    std::deque<Asked> methods;   // unanswered requests
-    bool docker_bodies = false;  // of the request in hand
-    std::string websocket_target;
-    std::vector<ErrorText> errors;
+    std::deque<Asked> unanswered;  // requests
+    std::string target_path;       // of the last request
+    StatusMasker statuses{side(Direction::to_client).plan};
     std::uint32_t messages = 0;    // on the error channel of a WebSocket
     std::uint64_t ports_told = 0;  // channels whose port was told, a bit each
     bool upgrade_wanted = false, base64 = false, tunnel = false, portforward = false;
@@ -770,7 +496,7 @@ void ConnectionWalker::gap(Direction told) {
 }
 
 void ConnectionWalker::end() {
-    state_->settle_errors();
+    state_->statuses.settle();
     for (const State::Side& side : state_->sides) {
         if (side.carried == Carried::opaque) {
             ++state_->counts.connections_not_understood;
