@@ -5,6 +5,7 @@
 #include "chain/builder_state.h"
 #include "chain/chains.h"
 #include "chain/findings.h"
+#include "chain/join_words.h"
 #include "chain/joins_shim.h"
 #include "core/limits.h"
 
@@ -56,6 +57,22 @@ void Builder::on(const Event& event, const Place& place) {
 
 void Builder::name_ends(std::uint32_t session, Ends ends) {
     if (Session* known = state_->kept_session(session)) known->ends = std::make_unique<Ends>(std::move(ends));
+}
+
+void Builder::know_late(std::uint32_t session, const LateFacts& facts) {
+    Session* known = state_->kept_session(session);
+    if (!known) return;
+    if (known->hop == HopKind::unknown) {
+        known->hop = HopKind::runtime;
+        known->grade = Grade::seen;
+    }
+    if (known->op == Op::unknown) known->op = facts.op;
+    if (known->container.id.empty() && !facts.container_id.empty()) {
+        known->container.id = state_->texts.get(facts.container_id);
+        state_->cri.complete_names(*known);
+    }
+    if (!facts.says.empty() && known->evidence.size() < limits::kEvidencePerSessionMax)
+        known->evidence.push_back(said(Grade::seen, facts.says, "late"));
 }
 
 void Builder::name_container(const ContainerNames& names) { state_->cri.remember(names); }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "chain/model.h"
 #include "chain/observer.h"
@@ -54,6 +55,14 @@ public:
     // What the system tells about a session that is open (or over, while it is kept); also from within Observer's
     // session_opened, for that session.
     void name_ends(std::uint32_t session, Ends ends);
+    // What is known of a session that was joined late, from elsewhere than its bytes: it is one of the runtime's
+    // streaming server. What it says itself stays.
+    struct LateFacts {
+        Op op = Op::unknown;
+        std::string container_id;  // empty: unknown
+        std::string says;          // why; empty: nothing to say
+    };
+    void know_late(std::uint32_t session, const LateFacts& facts);
     // Names of containers that are known from elsewhere than the CRI calls of the capture.
     void name_container(const ContainerNames& names);
     // From now on a session makes a chain also where nothing is joined with it: live, where what is missing is told.

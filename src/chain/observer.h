@@ -17,6 +17,7 @@ struct Place {
 // Live: one thing that happened to a process of a session. Borrowed for the call.
 struct ProcessStep {
     bool exit = false;
+    bool already = false;  // it ran before hopscope looked; `at`: when it was looked at
     Timestamp at;
     const RanProcess* process = nullptr;
     std::uint32_t parent_pid = 0;  // of the one that made it; 0: it is the session's process itself

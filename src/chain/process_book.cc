@@ -187,7 +187,7 @@ void ProcessBook::note_descendant(Parent& self, const ProcessEvent& event) {
     ran.process.exe = event.filename;
     ran.command = event.cmdline;
     if (program->steps.size() < limits::kBookStepsPerProgramMax)
-        program->steps.push_back({.place = self.place, .exit = false, .at = event.at});
+        program->steps.push_back({.place = self.place, .exit = false, .already = false, .at = event.at});
 }
 
 void ProcessBook::started(const ProcessEvent& event) {
@@ -251,7 +251,7 @@ void ProcessBook::ended(const ProcessEvent& event) {
     ran.end = event.at;
     ran.exit_code = event.exit_code;
     if (program->steps.size() < limits::kBookStepsPerProgramMax)
-        program->steps.push_back({.place = self.place, .exit = true, .at = event.at});
+        program->steps.push_back({.place = self.place, .exit = true, .already = false, .at = event.at});
 }
 
 }  // namespace hopscope::chain

@@ -8,9 +8,9 @@
 // none: it is listed. Time alone never decides.
 //
 // What a process ran is everything in the same container that was made by it or by what it made, whoever its parent is
-// now. A helper may be gone before its program runs: then it is the shim's child. It does not see what was started
-// before it was fed, nor a command that a runtime runs without exec. Pure; bounded by limits::kBook…; arguments are
-// compared and kept for who may show them (chain/reveal.h).
+// now. A helper may be gone before its program runs: then it is the shim's child. What was started before it was
+// fed it knows only as far as it is told, nor does it see a command that a runtime runs without exec. Pure; bounded by
+// limits::kBook…; arguments are compared and kept for who may show them (chain/reveal.h).
 #pragma once
 
 #include <cstdint>
@@ -40,23 +40,40 @@ bool is_runtime_step(const ProcessEvent& event);
 struct RanStep {
     std::uint32_t place = 0;  // in the list: 0 is the session's process itself
     bool exit = false;
+    bool already = false;  // it ran before the first event; `at`: when it was looked at
     Timestamp at;
+};
+
+// One that was there before the first event.
+struct RunningProcess {
+    ProcessId id;
+    std::uint32_t parent_pid = 0;
+    RanProcess ran;  // `parent`: its place in the list
 };
 
 class ProcessBook {
 public:
+    // A session's process; stays good until it is forgotten.
+    using Root = std::uint64_t;
+
     // `programs_max`: kept at once. A recording that is read as a whole needs more than a live run.
     explicit ProcessBook(std::size_t programs_max = limits::kBookProgramsMax) : programs_max_(programs_max) {}
 
     // A process that was there before the first event; what is known already stays.
     void know(const hopscope::Process& process);
+    // A process that may be a late session's, and what runs below it: the first is itself, parents stand before their
+    // children. After know() of the same, before any event; in the order of their starts. `now`: when it was looked at.
+    Root ran_already(const std::string& container_id, const hopscope::chain::Process& starter,
+                     std::span<const RunningProcess> tree, Timestamp now);
     void on(const ProcessEvent& event);
     // Adds the hop to the process, contradictions and candidates to the chain of an exec or attach. `all`: every
     // session that may have started a process in the same container, those of the chain among them.
     void complete(Chain& chain, std::span<const std::unique_ptr<Session>> all) const;
 
-    // A session's process among those that were started since the book is fed; stays good until it is forgotten.
-    using Root = std::uint64_t;
+    // The same where it ran already: `root`, or where that is forgotten by now, its `pid`. `why` it is this one.
+    void complete_late(Chain& chain, const Session& session, Root root, std::uint32_t pid,
+                       std::vector<Evidence> why) const;
+
     // `started`: what the shim told of it. Null: not there (yet), or two could be meant.
     [[nodiscard]] std::optional<Root> root_of(const Session& session, const std::optional<StartedProcess>& started,
                                               std::span<const std::unique_ptr<Session>> all) const;
@@ -75,6 +92,7 @@ public:
 private:
     // One process that was started in a container from outside, from its first program on.
     struct Program {
+        bool already = false;  // it was there before the first event: nobody's request since has started it
         ProcessId id;
         std::string container_id;
         std::vector<std::vector<Untrusted>> starts;     // arguments, one entry per program that it became

@@ -71,7 +71,7 @@ std::vector<ProcessBook::ProgramChoice> ProcessBook::choices(const Session& sess
     auto at = std::lower_bound(programs_.begin(), programs_.end(), window.from,
                                [](const Program& program, Timestamp time) { return program.started() < time; });
     for (; at != programs_.end() && at->started() <= window.to; ++at) {
-        if (session.container.id != at->container_id) continue;
+        if (at->already || session.container.id != at->container_id) continue;
         const bool same = !session.command.empty() &&
                           std::any_of(at->starts.begin(), at->starts.end(),
                                       [&](const auto& words) { return same_arguments(words, session.command); });

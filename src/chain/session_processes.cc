@@ -33,6 +33,11 @@ void SessionProcesses::opened(const Session& session) {
     watched_.push_back({.session = session.number, .root = {}, .told = 0, .seen = 0});
 }
 
+void SessionProcesses::joined_late(std::uint32_t session, ProcessBook::Root root) {
+    if (watched_.size() >= limits::kLiveWaitingMax) watched_.pop_front();
+    watched_.push_back({.session = session, .root = root, .told = 0, .seen = 0});
+}
+
 void SessionProcesses::look(Builder& builder, const ProcessBook& book, Timestamp now, const Tell& tell) {
     if (watched_.empty()) return;
     const Model& model = builder.model();
@@ -54,6 +59,7 @@ void SessionProcesses::look(Builder& builder, const ProcessBook& book, Timestamp
             if (step.place >= ran.size()) continue;
             const RanProcess& process = ran[step.place];
             tell(*session, {.exit = step.exit,
+                            .already = step.already,
                             .at = step.at,
                             .process = &process,
                             .parent_pid = step.place == 0 ? 0 : ran[process.parent].process.pid,

@@ -21,6 +21,8 @@ public:
     using Tell = std::function<void(const Session&, const ProcessStep&)>;
 
     void opened(const Session& session);
+    // One whose process was there before is told from now on.
+    void joined_late(std::uint32_t session, ProcessBook::Root root);
     // By now `now`. Cheap where nothing has happened.
     void look(Builder& builder, const ProcessBook& book, Timestamp now, const Tell& tell);
 

@@ -21,6 +21,7 @@ Status LiveKernel::open(const LiveKernelOptions& options) {
         missing_.push_back("CRI calls: " + without_calls_);
         missing_.emplace_back("processes in containers: not watched, --ebpf off");
         know_processes();
+        late_.begin(root_, owners_.table(), book_, false);
         return Done{};
     }
     if (options.unix_payload) {
@@ -43,6 +44,7 @@ Status LiveKernel::open(const LiveKernelOptions& options) {
     else
         missing_.push_back("processes in containers: " + (sight_.processes = "no eBPF, " + watcher.error().why));
     know_processes();
+    late_.begin(root_, owners_.table(), book_, watcher_ != nullptr);
     return Done{};
 }
 
@@ -85,9 +87,16 @@ void LiveKernel::tick(pipeline::Pipeline& pipeline, Timestamp now) {
     open_unix_.erase(gone, open_unix_.end());
 }
 
-void LiveKernel::session_opened(const chain::Session& session) {
+void LiveKernel::session_opened(const chain::Session& session, chain::Builder& builder) {
     session_processes_.opened(session);
     watch_end(session);
+    late_.opened(session, builder);
+}
+
+void LiveKernel::session_ended(const chain::Session& session, chain::Builder& builder) {
+    if (!late_.waits_for(session.number)) return;
+    drain_processes();
+    late_.look(session, builder, book_, session_processes_);
 }
 
 void LiveKernel::watch_end(const chain::Session& session) {
@@ -163,12 +172,15 @@ void LiveKernel::complete(chain::Chain& chain, const chain::Model& model) {
     drain_processes();
     sight_.pieces_lost = tap_lost();
     book_.complete(chain, model.sessions);
+    const bool late = late_.complete(chain, model.sessions, book_);
     forwards_.complete(chain, model.sessions);
     if (without_processes() && seen_.complete(chain, model.sessions)) owners_.name(chain);
     // No call tells them; a container that came after the start is in no list yet.
     if (!without_calls_.empty()) names_.complete(chain, owners_.table(), root_, chain.end);
     add_shim_by_table(chain, model.sessions, owners_.table(),
-                      without_calls_.empty() ? "no call about the container was seen" : without_calls_);
+                      !without_calls_.empty() ? without_calls_
+                      : late                  ? "those that started it were made before hopscope looked"
+                                              : "no call about the container was seen");
     for (chain::Hop& hop : chain.hops) {
         name(hop.from);
         name(hop.to);
@@ -185,6 +197,7 @@ void LiveKernel::complete(chain::Chain& chain, const chain::Model& model) {
 
 void LiveKernel::tell_processes(chain::Builder& builder, Timestamp now, const chain::SessionProcesses::Tell& tell) {
     drain_processes();
+    late_.look_at_all(builder, book_, session_processes_, now);
     session_processes_.look(builder, book_, now, tell);
 }
 

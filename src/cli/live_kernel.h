@@ -18,6 +18,7 @@
 #include "chain/joins_seen.h"
 #include "chain/process_book.h"
 #include "chain/session_processes.h"
+#include "cli/live_late.h"
 #include "cli/live_names.h"
 #include "cli/live_owners.h"
 #include "cli/live_tap.h"
@@ -67,8 +68,10 @@ public:
     // Before a chain is told: the process that was started and what it ran, the shim where none of its calls was read,
     // the connections that were made for a port-forward, and names of processes that are known by number only.
     void complete(chain::Chain& chain, const chain::Model& model);
-    // A session that processes are looked for, and whose end is.
-    void session_opened(const chain::Session& session);
+    // A session that processes are looked for, and whose end is; what is known of one that was joined late is added.
+    void session_opened(const chain::Session& session, chain::Builder& builder);
+    // Before its end is told: the same.
+    void session_ended(const chain::Session& session, chain::Builder& builder);
     // The latter alone.
     void watch_end(const chain::Session& session);
     // What the processes of open sessions have done since the last call.
@@ -107,6 +110,7 @@ private:
     chain::ProcessBook book_;
     chain::ForwardBook forwards_;
     chain::SessionProcesses session_processes_;
+    LateSessions late_;
     LiveNames names_;
     procmap::HostRoot root_;
     procmap::ConnectionEnds exact_{procmap::HostRoot()};

@@ -109,7 +109,7 @@ void LiveWatch::session_opened(const Session& session, const Place& place) {
         chain::Ends ends = options_.owners->ends_of(session);
         if (ends.from || ends.to) pipeline_->builder().name_ends(session.number, std::move(ends));
     }
-    if (options_.kernel) options_.kernel->session_opened(session);
+    if (options_.kernel) options_.kernel->session_opened(session, pipeline_->builder());
     if (json_) json_->session_opened(session, place);
     if (text_) text_->session_opened(session, place);
 }
@@ -138,6 +138,7 @@ void LiveWatch::resized(const Session& session, const Stream& stream, const chai
 void LiveWatch::session_ended(const Session& session, const Place& place) {
     ++sessions_over_;
     chains_.session_ended();
+    if (options_.kernel) options_.kernel->session_ended(session, pipeline_->builder());
     if (options_.owners) options_.owners->forget(session.number);
     if (json_) json_->session_ended(session, place);
     if (text_) text_->session_ended(session, place);

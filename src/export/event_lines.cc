@@ -150,7 +150,11 @@ void EventLines::process(const Session& session, const chain::ProcessStep& step)
     } else if (!ran.command.empty()) {
         detail += "  " + chain::shown_command(ran.command, options_.reveal, options_.style.glyphs);
     }
-    line(step.at, Severity::info, session.id(), "process", step.exit ? "process.exit" : "process.exec", detail);
+    line(step.at, Severity::info, session.id(), "process",
+         step.exit      ? "process.exit"
+         : step.already ? "process.runs"
+                        : "process.exec",
+         detail);
 }
 
 void EventLines::session_opened(const Session& session, const Place& place) {

@@ -164,7 +164,7 @@ void Ndjson::process(const Session& session, const chain::ProcessStep& step) {
     if (options_.filter && !options_.filter(&session, nullptr)) return;
     begin("process", step.at);
     json_.text("session", session.id());
-    json_.text("step", step.exit ? "exit" : "exec");
+    json_.text("step", step.exit ? "exit" : step.already ? "running" : "exec");
     ran_process_members(json_, *step.process, options_.json.reveal);
     json_.number_if("parent_pid", step.parent_pid);
     json_.number("depth", step.depth);

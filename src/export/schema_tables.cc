@@ -459,7 +459,7 @@ constexpr Property kData[] = {
 };
 constexpr Property kProcessEvent[] = {
     {"session", "string!", "whose process it is, or whose process made it"},
-    {"step", "enum exec|exit!", "a program was started; the process ended"},
+    {"step", "enum exec|running|exit!", "a program was started; it ran before hopscope looked; the process ended"},
     {"pid", "integer!", ""},
     {"comm", "text", ""},
     {"exe", "text", ""},

@@ -129,7 +129,8 @@ def has_shim(runtime, pod, chain, hops, grade="decoded"):
     assert hop["grade"] == grade and hop["proto"] == "ttrpc", hop
     assert hop["from"]["process"]["pid"] == runtime.pid and hop["to"]["process"]["pid"] == pod.shim(), (hop, runtime.pid, pod.shim())
     assert hop["unix"]["path"] == pod.shim_socket(), (hop["unix"], pod.shim_socket())
-    assert [h["hop"] for h in chain["hops"]].index("shim") == 2, [h["hop"] for h in chain["hops"]]
+    kinds = [h["hop"] for h in chain["hops"]]
+    assert kinds.index("shim") == kinds.index("runtime") + 1 == ("cri" in kinds) + 1, kinds
     return " · ".join(item["says"] for item in hop["evidence"])
 
 
@@ -310,30 +311,124 @@ def same_command_twice(world):
         assert sum("was started in the container" in item["says"] for item in chain["candidates"]) == 2, chain.get("candidates")
 
 
+class Shell(streaming.Command):
+    """A shell in the pod's container that has answered once, so that it runs."""
+
+    def __init__(self, runtime, pod, protocol="spdy"):
+        super().__init__(runtime.client.exec(pod.container, ["sh"], stdin=True), stdin=True, protocol=protocol)
+        self.ports_before = self.ports()
+        self.pid_inside = int(self.say("echo $$", rb"(\d+)\n").group(1))
+
+    def say(self, line, answer):
+        """Types the line; the answer's match in all that came."""
+        self.write(line.encode() + b"\n")
+        assert self.connection.pump(lambda: re.search(answer, self.data("stdout"))), self.data("stdout")
+        return re.search(answer, self.data("stdout"))
+
+    def pid(self):
+        """On the node."""
+        for status in (daemons.read(f"/proc/{pid}/status") for pid in os.listdir("/proc") if pid.isdigit()):
+            numbers = re.search(r"^NSpid:\t(.*)$", status, re.M)
+            if numbers and re.search(r"^Name:\tsh$", status, re.M) and [*map(int, numbers.group(1).split())][-1] == self.pid_inside and len(numbers.group(1).split()) > 1:
+                return int(numbers.group(1).split()[0])
+        raise AssertionError(f"no sh with pid {self.pid_inside} in a container")
+
+
+def late_chain(observe, pod, port, op="exec"):
+    """(session, chain, its hops) of a session that was joined late and whose container is known."""
+    session = observe.session(port)
+    assert session["state"] == "cut" and not session["complete"], session
+    chain = observe.chain(session)
+    assert chain["op"] == op and chain["container"]["id"] == pod.container and chain["k8s"]["pod"] == pod.name, chain
+    hops = {hop["hop"]: hop for hop in chain["hops"]}
+    assert hops["runtime"]["grade"] == "seen" and any("before the capture began" in part["says"] for part in chain["missing"]), chain
+    return session, chain, hops
+
+
+def late_process(observe, pod, chain, hops, pid, exit_code):
+    hop = hops["process"]
+    says = " · ".join(item["says"] for item in hop["evidence"])
+    assert hop["grade"] == "seen" and hop["to"]["process"]["pid"] == pid and hop["from"]["process"]["pid"] == pod.shim(), (hop, pid)
+    assert "ran already when hopscope began to look" in says and "the shim's folder" in says, says
+    if exit_code is not None:
+        assert f"ended with {exit_code}, as the session says" in says, says
+    assert not chain.get("contradictions"), chain["contradictions"]
+    return says
+
+
 @test
 def late_join(world):
-    """hopscope is started while a session runs: it is joined late and says so, its bytes from then on are told"""
+    """hopscope is started while a session runs: it says so; shim, process and what the shell runs from then on are there"""
     runtime, pod = world.runtime()
-    with streaming.Command(runtime.client.exec(pod.container, ["cat"], stdin=True), stdin=True) as command:
-        port = command.ports()[0]
-        command.write(b"before\n")
-        command.read_until(b"before\n")
-        with Observe(world) as observe:
-            command.write(b"after, and once more\n")
-            command.read_until(b"once more\n")
-            command.write(b"", end=True)
-            assert command.finish()["exit_code"] == 0
-            command.close()
-            session = observe.session(port)
-            assert session["state"] == "cut" and not session["complete"] and session["gaps"] == 0, session
-            assert session["bytes"]["out"] >= len(b"after, and once more\n"), session["bytes"]
-            # The connection to the CRI was open before, too: the next call on it is read all the same.
-            with streaming.Command(runtime.client.exec(pod.container, ["sh", "-c", "exit 4"])) as second:
-                port = second.ports()[0]
-                second.finish()
-            _, chain, hops = is_whole(observe, runtime, pod, port, "exec", 4)
-            has_shim(runtime, pod, chain, hops)  # so was the shim's: ttrpc is read from the next message on
-            has_process(pod, chain, hops, "sh", 4)
+    for protocol, code in (("spdy", 3), ("ws", 0)):
+        with Shell(runtime, pod, protocol) as shell:
+            port, pid = shell.ports()[0], shell.pid()
+            shell.say("sleep 20 >/dev/null 2>&1 & echo before", b"before\n")
+            with Observe(world) as observe:
+                for i in range(3):
+                    shell.say(f"sleep 0.1; echo after {i}", b"after %d\n" % i)
+                shell.write(b"exit %d\n" % code)
+                assert shell.finish()["exit_code"] == code
+                shell.close()
+                session, chain, hops = late_chain(observe, pod, port)
+                assert session["gaps"] == 0 and session["exit_code"] == code and session["bytes"]["out"] >= len("after 0\n") * 3, session
+                assert "made before hopscope looked" in has_shim(runtime, pod, chain, hops, "seen"), hops["shim"]
+                assert "the only exec" in late_process(observe, pod, chain, hops, pid, code)
+                ran = hops["process"]["ran"]
+                assert ran[0]["pid"] == pid and [item["command_words"] for item in ran] == [1, 2, 2, 2, 2], ran
+                assert all(item["parent"] == 0 for item in ran[1:]) and [item.get("exit_code") for item in ran] == [code, None, 0, 0, 0], ran
+                told = [(e["step"], e["pid"]) for e in observe.of("process") if e["session"] == session["session"]]
+                assert told[:2] == [("running", pid), ("running", ran[1]["pid"])] and told[-1] == ("exit", pid), told
+                assert ("exec", ran[2]["pid"]) in told and ("exit", ran[4]["pid"]) in told, told
+                assert "command" not in json.dumps([e for e in observe.of("process")] + ran).replace("command_words", ""), "commands are secrets"
+                # The connection to the CRI was open before, too: the next call on it is read all the same.
+                with streaming.Command(runtime.client.exec(pod.container, ["sh", "-c", "exit 4"])) as second:
+                    port = second.ports()[0]
+                    second.finish()
+                _, chain, hops = is_whole(observe, runtime, pod, port, "exec", 4)
+                has_shim(runtime, pod, chain, hops)  # so was the shim's: ttrpc is read from the next message on
+                has_process(pod, chain, hops, "sh", 4)
+
+
+@test
+def late_join_of_two(world):
+    """two shells in one container when hopscope is started: told apart by how they end, or said to be unknown, never mixed up"""
+    runtime, pod = world.runtime()
+    for codes in ((3, 5), (4, 4)):
+        with Shell(runtime, pod) as first, Shell(runtime, pod) as second, Observe(world) as observe:
+            pids = [second.pid(), first.pid()]
+            for shell, code in zip((second, first), codes):
+                for i in range(3):
+                    shell.say(f"echo after {i}", b"after %d\n" % i)
+                shell.write(b"exit %d\n" % code)
+                assert shell.finish()["exit_code"] == code
+                shell.close()
+            for shell, code, pid in zip((second, first), codes, pids):
+                _, chain, hops = late_chain(observe, pod, shell.ports_before[0])
+                has_shim(runtime, pod, chain, hops, "seen")
+                if codes[0] != codes[1]:
+                    late_process(observe, pod, chain, hops, pid, code)
+                    continue
+                assert "process" not in hops, hops
+                assert sum("and so did 1 more that it could be" in item["says"] for item in chain["candidates"]) == 2, chain
+                assert all(any(f"pid {each}," in item["says"] for item in chain["candidates"]) for each in pids), (pids, chain)
+
+
+@test
+def late_join_without_ebpf(world):
+    """--ebpf off: a session that ran before has its shim and its process all the same, as they were at the start"""
+    runtime, pod = world.runtime()
+    with Shell(runtime, pod) as shell:
+        port, pid = shell.ports()[0], shell.pid()
+        with Observe(world, "--ebpf", "off") as observe:
+            for i in range(3):
+                shell.say(f"echo after {i}", b"after %d\n" % i)
+            shell.write(b"exit 3\n")
+            assert shell.finish()["exit_code"] == 3
+            shell.close()
+            _, chain, hops = late_chain(observe, pod, port)
+            assert "--ebpf off" in has_shim(runtime, pod, chain, hops, "seen"), hops["shim"]
+            late_process(observe, pod, chain, hops, pid, None)
 
 
 @test

@@ -23,9 +23,8 @@ bool holds_streams(ProcessRole role) {
     return role == ProcessRole::containerd || role == ProcessRole::containerd_shim || role == ProcessRole::dockerd;
 }
 
-}  // namespace
-
-std::optional<ExecFifo> exec_fifo(std::string_view path) {
+// Also of a container's own streams: then both ids are the same.
+std::optional<ExecFifo> stream_fifo(std::string_view path) {
     std::string_view name = pop(path);
     const std::size_t dash = name.rfind('-');
     if (dash == std::string_view::npos) return std::nullopt;
@@ -43,12 +42,20 @@ std::optional<ExecFifo> exec_fifo(std::string_view path) {
         fifo.container_id = pop(path);
         if (pop(path) != "containers" || !pop(path).starts_with("io.containerd.")) return std::nullopt;
     }
-    if (!is_container_id(fifo.container_id) || fifo.container_id == fifo.exec_id) return std::nullopt;
+    if (!is_container_id(fifo.container_id)) return std::nullopt;
     return fifo;
 }
 
-std::vector<RunningExec> running_execs(const HostRoot& root, const SocketTable& table) {
-    std::map<std::pair<std::string, std::string>, std::vector<SocketOwner>> found;
+}  // namespace
+
+std::optional<ExecFifo> exec_fifo(std::string_view path) {
+    std::optional<ExecFifo> fifo = stream_fifo(path);
+    if (fifo && fifo->container_id == fifo->exec_id) fifo.reset();
+    return fifo;
+}
+
+std::vector<HeldStreams> held_streams(const HostRoot& root, const SocketTable& table) {
+    std::map<std::pair<std::string, std::string>, HeldStreams> found;
     for (const Process& process : table.processes) {
         if (!holds_streams(process.role)) continue;
         const std::string directory = "/proc/" + std::to_string(process.id.pid) + "/fd";
@@ -58,20 +65,32 @@ std::vector<RunningExec> running_execs(const HostRoot& root, const SocketTable& 
         for (std::size_t i = 0; i < count; ++i) {
             const std::string& name = (*names)[i];
             const Result<std::string> target = root.read_link(directory + "/" + name);
-            const std::optional<ExecFifo> fifo = target ? exec_fifo(*target) : std::nullopt;
+            const std::optional<ExecFifo> fifo = target ? stream_fifo(*target) : std::nullopt;
             std::uint32_t fd = 0;
             if (!fifo || std::from_chars(name.data(), name.data() + name.size(), fd).ec != std::errc()) continue;
             std::pair<std::string, std::string> key(fifo->container_id, fifo->exec_id);
             if (found.size() >= limits::kRunningExecsMax && !found.contains(key)) continue;
-            std::vector<SocketOwner>& holders = found[std::move(key)];
-            if (holders.size() < limits::kExecHoldersMax) holders.push_back({process.id, fd});
+            HeldStreams& held = found[std::move(key)];
+            held.input = held.input || target->ends_with("-stdin");
+            if (held.holders.size() < limits::kExecHoldersMax) held.holders.push_back({process.id, fd});
         }
     }
+    std::vector<HeldStreams> streams;
+    streams.reserve(found.size());
+    for (auto& [key, held] : found) {
+        std::ranges::sort(held.holders);
+        held.container_id = key.first;
+        held.exec_id = key.second;
+        streams.push_back(std::move(held));
+    }
+    return streams;
+}
+
+std::vector<RunningExec> running_execs(const HostRoot& root, const SocketTable& table) {
     std::vector<RunningExec> execs;
-    execs.reserve(found.size());
-    for (auto& [key, holders] : found) {
-        std::ranges::sort(holders);
-        execs.push_back({key.first, Untrusted(key.second), std::move(holders)});
+    for (HeldStreams& held : held_streams(root, table)) {
+        if (held.container_id == held.exec_id) continue;
+        execs.push_back({std::move(held.container_id), Untrusted(held.exec_id), std::move(held.holders)});
     }
     return execs;
 }

@@ -20,7 +20,17 @@ struct ExecFifo {
 // streams of a container itself, and for anything else.
 std::optional<ExecFifo> exec_fifo(std::string_view path);
 
-// Looks at the descriptors of every containerd, shim and dockerd of the table. Sorted by container and exec.
+// The standard streams of one process of a container: who holds their FIFOs open.
+struct HeldStreams {
+    std::string container_id, exec_id;  // the same: the container's main process
+    bool input = false;                 // standard input is among them
+    std::vector<SocketOwner> holders;
+};
+// Looks at the descriptors of every containerd, shim and dockerd of the table. Sorted by container and exec. Of the
+// main processes of containers only those whose FIFOs containerd's CRI made.
+std::vector<HeldStreams> held_streams(const HostRoot& root, const SocketTable& table);
+
+// The execs among them.
 std::vector<RunningExec> running_execs(const HostRoot& root, const SocketTable& table);
 
 }  // namespace hopscope::procmap

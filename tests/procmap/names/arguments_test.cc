@@ -114,6 +114,14 @@ TEST(RunningExecs, holders_of_the_fifos) {
     EXPECT_EQ(execs[0].exec_id.raw(), hex_id('b'));
     const std::vector<SocketOwner> holders = {{{10, 7}, 9}, {{10, 7}, 17}, {{20, 7}, 5}};
     EXPECT_EQ(execs[0].holders, holders);
+    tree.link("/proc/20/fd/6", "/run/containerd/io.containerd.grpc.v1.cri/containers/" + hex_id('c') + "/io/2/" +
+                                   hex_id('c') + "-stdout");
+    const std::vector<HeldStreams> all = held_streams(HostRoot(tree.directory()), table);
+    ASSERT_EQ(all.size(), 2u);
+    EXPECT_TRUE(all[0].input);
+    EXPECT_EQ(all[1].container_id, hex_id('c'));
+    EXPECT_EQ(all[1].exec_id, hex_id('c'));  // its main process
+    EXPECT_FALSE(all[1].input);
 }
 
 }  // namespace
