@@ -70,6 +70,10 @@ public:
     void complete(chain::Chain& chain, const chain::Model& model);
     // A session that processes are looked for, and whose end is; what is known of one that was joined late is added.
     void session_opened(const chain::Session& session, chain::Builder& builder);
+    // Of a connection that was there at the start: which end has opened it; nothing where that is not known.
+    [[nodiscard]] std::optional<bool> first_is_client(const Endpoint& first, const Endpoint& second) const {
+        return late_.first_is_client(first, second);
+    }
     // Before its end is told: the same.
     void session_ended(const chain::Session& session, chain::Builder& builder);
     // The latter alone.

@@ -200,6 +200,14 @@ void LateSessions::begin(const procmap::HostRoot& root, const SocketTable& table
     if (!book_.empty()) add_processes(root, table, book);
 }
 
+std::optional<bool> LateSessions::first_is_client(const Endpoint& first, const Endpoint& second) const {
+    for (const chain::LateConnection& each : book_.connections()) {
+        if (each.client == first && each.server == second) return true;
+        if (each.client == second && each.server == first) return false;
+    }
+    return std::nullopt;
+}
+
 void LateSessions::opened(const chain::Session& session, chain::Builder& builder) {
     if (session.state != chain::SessionState::cut || !book_.joined(session)) return;
     late_.push_back({.session = session.number, .match = {}, .over = false});

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -26,6 +27,8 @@ public:
     // of their ends, too.
     void begin(const procmap::HostRoot& root, const SocketTable& table, chain::ProcessBook& book, bool ends);
 
+    // Of a connection to a runtime that was there: which end has opened it. Few bytes do not always tell.
+    [[nodiscard]] std::optional<bool> first_is_client(const Endpoint& first, const Endpoint& second) const;
     void opened(const chain::Session& session, chain::Builder& builder);
     // It was joined late, and what it belongs to is not known yet.
     [[nodiscard]] bool waits_for(std::uint32_t session) const;

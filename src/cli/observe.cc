@@ -122,12 +122,14 @@ Status Observation::open() {
                                      [](const Error& error) { report_error(error); });
     if (!sources) return unexpected(sources.error());
     sources_ = std::move(*sources);
-    pipeline_ =
-        std::make_unique<pipeline::Pipeline>(pipeline::Options{.retention = live_retention(options_.memory_bytes_max),
-                                                               .tls_keys = &keys_,
-                                                               .tap = &pods_,
-                                                               .observer = &pods_,
-                                                               .may_hold_copies = sources_->all().size() > 1});
+    pipeline_ = std::make_unique<pipeline::Pipeline>(pipeline::Options{
+        .retention = live_retention(options_.memory_bytes_max),
+        .tls_keys = &keys_,
+        .tap = &pods_,
+        .observer = &pods_,
+        .first_is_client = [this](const Endpoint& first,
+                                  const Endpoint& second) { return kernel_.first_is_client(first, second); },
+        .may_hold_copies = sources_->all().size() > 1});
     pipeline_->builder().chain_single_sessions();
     watch_.attach(*pipeline_);
     pods_.pass_on_to(watch_, watch_);

@@ -185,12 +185,14 @@ Status Recording::open() {
     pods_.pass_on_to(recorder_->tap(), *this);
     pods_.also_tell([this](const capture::InterfaceInfo& network) { recorder_->add_interface_later(network); },
                     [this](const Packet& packet) { recorder_->on_forwarded(packet); });
-    pipeline_ = std::make_unique<pipeline::Pipeline>(
-        pipeline::Options{.retention = live_retention(options_.live.memory_bytes_max),
-                          .tls_keys = &keys_,
-                          .tap = &pods_,
-                          .observer = &pods_,
-                          .may_hold_copies = options_.recorder.may_hold_copies});
+    pipeline_ = std::make_unique<pipeline::Pipeline>(pipeline::Options{
+        .retention = live_retention(options_.live.memory_bytes_max),
+        .tls_keys = &keys_,
+        .tap = &pods_,
+        .observer = &pods_,
+        .first_is_client = [this](const Endpoint& first,
+                                  const Endpoint& second) { return kernel_.first_is_client(first, second); },
+        .may_hold_copies = options_.recorder.may_hold_copies});
     return give_up_privileges();
 }
 

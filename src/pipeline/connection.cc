@@ -49,7 +49,7 @@ void Connection::decide(Direction direction, Bytes fresh, Owner& owner) {
         return;
     }
     phase_ = Phase::known;
-    flipped_ = !verdict.first_is_client;
+    flipped_ = !first_is_client_.value_or(verdict.first_is_client);
     road_ = std::make_unique<decode::Road>(std::move(decoder));
     owner.recognised(*this, verdict.protocol, flipped_, late);
     if (before) {

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/event.h"
@@ -22,8 +23,9 @@ public:
         virtual void recognised(Connection& connection, decode::stream::Protocol protocol, bool flipped, bool late) = 0;
     };
 
-    Connection(bool handshake_seen, const decode::Protocols& protocols)
-        : protocols_(protocols), handshake_seen_(handshake_seen) {}
+    // `first_is_client`: where something else than its bytes has told.
+    Connection(bool handshake_seen, const decode::Protocols& protocols, std::optional<bool> first_is_client = {})
+        : protocols_(protocols), first_is_client_(first_is_client), handshake_seen_(handshake_seen) {}
 
     void bytes(Direction direction, Bytes bytes, Owner& owner);
     void gap(Direction direction, std::uint64_t offset, std::uint64_t missing, Owner& owner);
@@ -49,6 +51,7 @@ private:
     Waiting& waiting();
 
     decode::Protocols protocols_;
+    std::optional<bool> first_is_client_;
     std::unique_ptr<Waiting> waiting_;
     std::unique_ptr<decode::Road> road_;
     Phase phase_ = Phase::undecided;

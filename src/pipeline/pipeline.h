@@ -3,7 +3,9 @@
 // Deterministic: no clock, no thread, no I/O. Live capture, capture files, tests and fuzzers call the same functions.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 
 #include "chain/builder.h"
 #include "core/event.h"
@@ -30,7 +32,9 @@ struct Options {
     const History* history = nullptr;           // borrowed; for comparing retransmissions
     EventTap* tap = nullptr;                    // borrowed
     chain::Observer* observer = nullptr;        // borrowed
-    bool may_hold_copies = false;               // several interfaces or "any": packets may be there twice
+    // Live: who has opened a connection whose handshake was not captured, where the node tells; null: nobody is asked.
+    std::function<std::optional<bool>(const Endpoint& first, const Endpoint& second)> first_is_client;
+    bool may_hold_copies = false;  // several interfaces or "any": packets may be there twice
 };
 
 class Pipeline {

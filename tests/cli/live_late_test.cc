@@ -145,6 +145,14 @@ TEST_F(LiveLate, exec_by_fifo_pid_by_the_shims_folder_and_what_runs_below) {
     EXPECT_EQ(told, (std::vector<std::uint32_t>{40, 41}));
 }
 
+TEST_F(LiveLate, who_has_opened_a_connection) {
+    connection(1);
+    begin();
+    EXPECT_EQ(late.first_is_client(at(1), at(39000)), true);
+    EXPECT_EQ(late.first_is_client(at(39000), at(1)), false);
+    EXPECT_EQ(late.first_is_client(at(39000), at(2)), std::nullopt);
+}
+
 TEST_F(LiveLate, without_the_file_the_only_other_child_of_the_shim) {
     connection(1);
     streams(kExec, {"stdin", "stdout"});

@@ -415,6 +415,25 @@ def late_join_of_two(world):
 
 
 @test
+def late_join_of_an_attach(world):
+    """an attach that ran when hopscope was started: the only container that can be written to, its shim, its main process"""
+    runtime, pod = world.runtime()
+    with streaming.Command(runtime.client.attach(pod.container, stdin=True), stdin=True) as command:
+        port = command.ports()[0]
+        with Observe(world) as observe:
+            for i in range(4):
+                command.write(b"hello %d\n" % i)
+                command.read_until(b"got:hello %d\n" % i)
+                command.read_until(b"err:hello %d\n" % i, "stderr")
+            command.close()
+            _, chain, hops = late_chain(observe, pod, port, "attach")
+            has_shim(runtime, pod, chain, hops, "seen")
+            process = hops["process"]["to"]["process"]["pid"]
+            assert "main process" in late_process(observe, pod, chain, hops, process, None)
+            assert pod.container in daemons.read(f"/proc/{process}/cgroup"), process
+
+
+@test
 def late_join_without_ebpf(world):
     """--ebpf off: a session that ran before has its shim and its process all the same, as they were at the start"""
     runtime, pod = world.runtime()
