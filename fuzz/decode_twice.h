@@ -73,7 +73,8 @@ using MakeDecoder = std::function<std::unique_ptr<decode::Decoder>()>;
 
 // Whoever feeds a Road promises that nothing follows the end of a direction (TcpReassembler, fuzz_tcp.cc): such records
 // are passed over.
-inline void play(Bytes input, decode::Road& road, std::size_t piece_max, EventSink& sink) {
+template <class Road>
+void play(Bytes input, Road& road, std::size_t piece_max, EventSink& sink) {
     std::array<bool, 2> over{};
     while (input.size() >= 2) {
         const std::uint8_t control = input[0];

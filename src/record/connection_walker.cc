@@ -4,6 +4,7 @@
 #include <charconv>
 #include <deque>
 #include <memory>
+#include <optional>
 
 #include "core/limits.h"
 #include "record/docker_masker.h"
@@ -17,14 +18,15 @@
 namespace hopscope::record {
 namespace {
 
-// The first bytes of a connection whose handshake was not seen.
-bool begins_like_request(Bytes bytes) {
-    const std::string_view text = as_text(bytes);
-    const std::size_t space = text.find(' ');
-    return space != std::string_view::npos && space > 0 && space <= 8 && text.size() > space + 1 &&
-           text[space + 1] == '/' &&
-           std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(space),
-                       [](char c) { return c >= 'A' && c <= 'Z'; });
+// The first bytes of a connection whose handshake was not seen: "GET /…". Nothing: more of them are needed.
+std::optional<bool> begins_like_request(std::string_view text) {
+    constexpr std::size_t kMethodBytesMax = 8;
+    const std::size_t letters = static_cast<std::size_t>(
+        std::find_if_not(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; }) - text.begin());
+    if (letters > kMethodBytesMax) return false;
+    if (letters == text.size()) return std::nullopt;
+    if (letters == 0 || text[letters] != ' ') return false;
+    return letters + 1 == text.size() ? std::nullopt : std::optional(text[letters + 1] == '/');
 }
 
 constexpr std::string_view kHttp2Begin = "PRI * HTTP/2.0";
@@ -191,12 +193,13 @@ struct ConnectionWalker::State {
             s.carried = Carried::opaque;
             return true;
         }
+        const std::uint32_t stream = read_be32(p) & 0x7fffffff;  // of a DATA frame
         s.plan.keep(s.pending_at, s.pending_at + 8);
         consume(s, 8);
         s.skip = length;
         s.skip_keeps = control;
         if (!control) {
-            s.stream = read_be32(p) & 0x7fffffff;
+            s.stream = stream;
             s.kind = kind_of(s.stream);
             s.skip_keeps = s.kind == StreamKind::resize;
             if (length > 0 && !s.skip_keeps) {
@@ -346,7 +349,8 @@ struct ConnectionWalker::State {
             s.plan.keep(at, end);
         } else if (s.docker_body && s.carried == Carried::http) {
             gather_body(s, at, bytes);
-        } else if (s.kind == StreamKind::error && !s.ws_masked && s.carried != Carried::http) {
+        } else if (s.kind == StreamKind::error && !s.ws_masked && s.carried != Carried::http &&
+                   &s == &side(Direction::to_client)) {  // a client has no Status to tell
             statuses.add(s.stream, at, bytes);
         } else if (s.carried == Carried::websocket && s.ws_masked) {
             MaskPlan::MaskedSpan span{at, end, {}, s.key_origin};
@@ -385,7 +389,8 @@ struct ConnectionWalker::State {
 
     // More bytes are needed to tell what this begins.
     static bool is_undecided(std::string_view text, Direction direction) {
-        if (direction == Direction::to_client) return text[0] == 0 && text.size() < decode::grpc::TtrpcHeader::kBytes;
+        if (direction == Direction::to_client)
+            return (text[0] == 0 && text.size() < decode::grpc::TtrpcHeader::kBytes) || !begins_like_request(text);
         return (text.size() < kHttp2Begin.size() && kHttp2Begin.starts_with(text)) ||
                decode::grpc::begins_ttrpc_request(as_bytes(text)) == decode::grpc::TtrpcStart::maybe;
     }
@@ -397,7 +402,7 @@ struct ConnectionWalker::State {
             ttrpc = std::make_unique<TtrpcWalker>(plans, pseudonyms, counts);
         else if (begins_http2(begin, direction))
             http2 = std::make_unique<Http2Walker>(plans, pseudonyms, counts, false);
-        else if (late && !begins_like_request(begin))
+        else if (late && !begins_like_request(as_text(begin)).value_or(false))
             http2 = std::make_unique<Http2Walker>(plans, pseudonyms, counts, true);
     }
 
@@ -418,7 +423,8 @@ struct ConnectionWalker::State {
     void pass(Direction direction, std::uint64_t offset, Bytes bytes) {
         if (ttrpc) return ttrpc->bytes(direction, offset, bytes);
         if (http2) return http2->bytes(direction, offset, bytes);
-        if (!sides[0].started && !sides[1].started && direction == Direction::to_client && begins_like_request(bytes))
+        if (!sides[0].started && !sides[1].started && direction == Direction::to_client &&
+            begins_like_request(as_text(bytes)).value_or(false))
             swapped = true;
         if (swapped) direction = opposite(direction);
         Side& s = side(direction);

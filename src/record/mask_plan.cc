@@ -104,7 +104,7 @@ void Pseudonyms::Known::add(const std::string& text, const std::string& name) {
 std::string Pseudonyms::of(const std::string& token) {
     if (const auto found = tokens_.names.find(token); found != tokens_.names.end()) return found->second;
     // "tok00001": the number at the end, cut from the left where the token is shorter.
-    std::string name = "tok" + std::string(32, '0');
+    std::string name = "tok" + std::string(token.size(), '0');
     const std::string number = std::to_string(++given_);
     name = name.substr(0, std::max(token.size(), number.size()) - number.size()) + number;
     name = name.substr(name.size() - token.size());

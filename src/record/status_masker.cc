@@ -1,6 +1,7 @@
 #include "record/status_masker.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/limits.h"
 #include "core/untrusted.h"
@@ -8,8 +9,10 @@
 namespace hopscope::record {
 namespace {
 
-// One whole JSON object, by its brackets.
-bool is_whole_object(std::string_view text) {
+constexpr std::size_t kGroupChars = 4;  // of base64
+
+// Where the JSON object that the text begins with ends, by its brackets; npos: not in this text, or it is none.
+std::size_t end_of_object(std::string_view text) {
     int depth = 0;
     bool in_string = false;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -22,11 +25,11 @@ bool is_whole_object(std::string_view text) {
         } else if (c == '{') {
             ++depth;
         } else if (c == '}' && --depth == 0) {
-            return true;
+            return i + 1;
         }
-        if (depth == 0) return false;
+        if (depth == 0) break;
     }
-    return false;
+    return std::string_view::npos;
 }
 
 std::string decode_base64(std::string_view text) {
@@ -52,24 +55,27 @@ void StatusMasker::add(std::uint32_t stream, std::uint64_t at, std::string_view 
     auto found = std::find_if(texts_.begin(), texts_.end(), [&](const Text& e) { return e.stream == stream; });
     if (found == texts_.end()) {
         if (texts_.size() >= limits::kErrorTextsMax) texts_.erase(texts_.begin());  // and stays overwritten
-        found = texts_.insert(texts_.end(), Text{stream, {}, {}});
+        found = texts_.insert(texts_.end(), Text{.stream = stream, .text = {}, .offsets = {}});
     }
+    if (found->settled) return;
     for (std::size_t i = 0; i < bytes.size() && found->text.size() < limits::kStatusBytesMax; ++i) {
         found->text += bytes[i];
         found->offsets.push_back(at + i);
     }
     // As early as can be: live, the packets are written soon. Short ones only, as this is done for every piece.
-    if (found->text.size() <= limits::kEarlyStatusBytesMax &&
-        is_whole_object(base64_ ? decode_base64(found->text) : found->text)) {
+    if (found->text.size() <= limits::kEarlyStatusBytesMax && (!base64_ || found->text.size() % kGroupChars == 0) &&
+        end_of_object(plain(*found)) != std::string::npos)
         settle(*found);
-        texts_.erase(found);
-    }
 }
 
-// The Status stays but for its message, which can quote the command.
-void StatusMasker::settle(const Text& error) {
+std::string StatusMasker::plain(const Text& error) const { return base64_ ? decode_base64(error.text) : error.text; }
+
+// The Status stays but for its message, which can quote the command; what follows it does not.
+void StatusMasker::settle(Text& error) {
+    if (std::exchange(error.settled, true)) return;
     // Base64 text keeps its length when the text inside does.
-    std::string shown = base64_ ? decode_base64(error.text) : error.text;
+    std::string shown = plain(error);
+    if (const std::size_t end = end_of_object(shown); end != std::string::npos) shown.resize(end);
     const bool status = shown.starts_with("{") && shown.find("\"status\"") != std::string::npos;
     const std::size_t causes = std::min(shown.find("\"causes\""), shown.size());
     if (!status) {
@@ -93,7 +99,7 @@ void StatusMasker::settle(const Text& error) {
 }
 
 void StatusMasker::settle() {
-    for (const Text& each : texts_) settle(each);
+    for (Text& each : texts_) settle(each);
     texts_.clear();
 }
 

@@ -29,8 +29,10 @@ private:
         std::uint32_t stream = 0;
         std::string text;
         std::vector<std::uint64_t> offsets;
+        bool settled = false;  // what follows is no Status
     };
-    void settle(const Text& text);
+    [[nodiscard]] std::string plain(const Text& error) const;
+    void settle(Text& error);
 
     MaskPlan& plan_;
     bool base64_ = false;
