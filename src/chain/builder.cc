@@ -66,7 +66,14 @@ void Builder::know_late(std::uint32_t session, const LateFacts& facts) {
         known->hop = HopKind::runtime;
         known->grade = Grade::seen;
     }
-    if (known->op == Op::unknown) known->op = facts.op;
+    if (known->op == Op::unknown && facts.op != Op::unknown) {
+        known->op = facts.op;
+        if (known->over) {  // it was counted a moment ago
+            auto& counts = state_->model.sessions_by_op;
+            --counts[static_cast<std::size_t>(Op::unknown)];
+            ++counts[static_cast<std::size_t>(facts.op)];
+        }
+    }
     if (known->container.id.empty() && !facts.container_id.empty()) {
         known->container.id = state_->texts.get(facts.container_id);
         state_->cri.complete_names(*known);

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <unordered_map>
+#include <utility>
 
 #include "chain/join_words.h"
 #include "core/limits.h"
@@ -21,6 +24,8 @@ constexpr std::size_t kConnectionsMax = 256;
 constexpr std::size_t kProcessesMax = 2048;
 // As much as the kernel side reads of a program that is started (bpf/).
 constexpr std::size_t kArgumentBytes = 512;
+// Below all execs together; a container may be full of processes, and of each the arguments are read.
+constexpr std::size_t kBelowMax = 8192;
 constexpr std::size_t kPidDigitsMax = 16;
 constexpr std::int64_t kPauseNs = kNanosecondsPerSecond / 4;
 // As long as a chain waits before it is told.
@@ -68,37 +73,49 @@ std::optional<std::uint32_t> pid_in_bundle(const procmap::HostRoot& root, const 
     return pid;
 }
 
-// What the shim itself has started in the container. The first is the main process: it was there before every exec.
-std::vector<const Process*> started_by(const Process& shim, const std::string& container_id, const SocketTable& table) {
-    std::vector<const Process*> found;
-    for (const Process& each : table.processes) {
-        if (each.parent_pid == shim.id.pid && each.container_id == container_id) found.push_back(&each);
+// What runs in containers, and who made it.
+class Containers {
+public:
+    explicit Containers(const SocketTable& table) {
+        for (const Process& each : table.processes) {
+            if (!each.container_id.empty()) children_[each.parent_pid].push_back(&each);
+        }
     }
-    std::ranges::sort(found, [](const Process* a, const Process* b) {
-        return std::tie(a->id.start_ticks, a->id.pid) < std::tie(b->id.start_ticks, b->id.pid);
-    });
-    return found;
-}
+    // In the container, by their start: of what a shim has started the first is the main process.
+    [[nodiscard]] std::vector<const Process*> of(std::uint32_t parent_pid, const Untrusted& container_id) const {
+        const auto all = children_.find(parent_pid);
+        if (all == children_.end()) return {};
+        std::vector<const Process*> found;
+        std::ranges::copy_if(all->second, std::back_inserter(found),
+                             [&](const Process* each) { return each->container_id == container_id; });
+        std::ranges::sort(found, [](const Process* x, const Process* y) {
+            return std::tie(x->id.start_ticks, x->id.pid) < std::tie(y->id.start_ticks, y->id.pid);
+        });
+        return found;
+    }
 
-// The process and what runs below it in the same container, parents before their children.
-std::vector<chain::RunningProcess> tree_of(const procmap::HostRoot& root, const SocketTable& table,
-                                           const Process& first) {
+private:
+    std::unordered_map<std::uint32_t, std::vector<const Process*>> children_;
+};
+
+// The process and what runs below it in the same container, parents before their children; `room`: for so many more.
+std::vector<chain::RunningProcess> tree_of(const procmap::HostRoot& root, const Containers& containers,
+                                           const Process& first, std::size_t& room) {
     std::vector<chain::RunningProcess> tree;
-    std::vector<const Process*> row{&first};
-    for (std::size_t place = 0; place < row.size(); ++place) {
-        const Process& process = *row[place];
+    std::vector<std::pair<const Process*, std::uint32_t>> row{{&first, 0}};  // and the place of its parent
+    for (std::uint32_t place = 0; place < row.size(); ++place) {
+        const Process& process = *row[place].first;
         chain::RunningProcess& running = tree.emplace_back();
         running.id = process.id;
         running.parent_pid = process.parent_pid;
+        running.ran.parent = row[place].second;
         running.ran.process = {.pid = process.id.pid, .comm = process.comm, .exe = process.exe};
         running.ran.command = arguments_of(root, process.id.pid);
         running.ran.start = process.started;
-        for (std::size_t above = 0; above < place; ++above) {
-            if (row[above]->id.pid == process.parent_pid) running.ran.parent = static_cast<std::uint32_t>(above);
-        }
-        for (const Process& each : table.processes) {
-            if (row.size() >= limits::kBookRanPerProgramMax) break;
-            if (each.parent_pid == process.id.pid && each.container_id == first.container_id) row.push_back(&each);
+        for (const Process* child : containers.of(process.id.pid, first.container_id)) {
+            if (row.size() >= limits::kBookRanPerProgramMax || room == 0) break;
+            --room;
+            row.emplace_back(child, place);
         }
     }
     return tree;
@@ -155,6 +172,7 @@ void LateSessions::add_processes(const procmap::HostRoot& root, const SocketTabl
             mains_with_input += held.input ? 1 : 0;
         }
     }
+    const Containers containers(table);
     for (Running& running : found) {
         chain::LateProcess& late = running.late;
         // Of a main process among many nobody asks.
@@ -172,7 +190,7 @@ void LateSessions::add_processes(const procmap::HostRoot& root, const SocketTabl
         const auto execs = static_cast<std::size_t>(std::ranges::count_if(found, [&](const Running& each) {
             return each.late.container_id == late.container_id && !each.late.exec_id.empty();
         }));
-        const std::vector<const Process*> children = started_by(*running.shim, late.container_id, table);
+        const std::vector<const Process*> children = containers.of(running.shim->id.pid, Untrusted(late.container_id));
         if (main ? children.empty() : execs != 1 || children.size() != 2) continue;
         running.process = children[main ? 0 : 1];
         late.pid_by = main ? "it is the first that the shim started in the container"
@@ -182,13 +200,14 @@ void LateSessions::add_processes(const procmap::HostRoot& root, const SocketTabl
     std::ranges::stable_sort(found, [](const Running& a, const Running& b) {
         return (a.process ? a.process->started : Timestamp{}) < (b.process ? b.process->started : Timestamp{});
     });
+    std::size_t room = kBelowMax;
     for (Running& running : found) {
         if (running.process) {
             const chain::Process shim{
                 .pid = running.shim->id.pid, .comm = running.shim->comm, .exe = running.shim->exe};
             running.late.pid = running.process->id.pid;
-            running.late.root =
-                book.ran_already(running.late.container_id, shim, tree_of(root, table, *running.process), table.at);
+            running.late.root = book.ran_already(running.late.container_id, shim,
+                                                 tree_of(root, containers, *running.process, room), table.at);
         }
         book_.add(std::move(running.late));
     }
