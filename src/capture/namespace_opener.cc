@@ -65,11 +65,10 @@ int open_in(const Request& request, int& error) {
         return -1;
     }
     struct stat facts {};
-    if (::fstat(net, &facts) != 0)
-        error = errno;
-    else if (facts.st_ino != request.inode)
+    const bool known = ::fstat(net, &facts) == 0;
+    if (known && facts.st_ino != request.inode)
         error = kNoMatch;
-    else if (::setns(net, CLONE_NEWNET) != 0)
+    else if (!known || ::setns(net, CLONE_NEWNET) != 0)
         error = errno;
     ::close(net);
     if (error != 0) return -1;

@@ -101,17 +101,17 @@ Status Observation::open() {
         pods_.start(options_.host_root);
     else
         pods_.off();
-    if (const Status read = add_tls_key_files(options_.tls_key_files, keys_); !read) return read;
+    if (Status read = add_tls_key_files(options_.tls_key_files, keys_); !read) return read;
     owners_.start(!options_.sources.net_namespaces.empty());
     if (options_.ebpf != "off") {
-        const Status watched = owners_.watch([this](const SocketLife& life) { kernel_.on(life); });
+        Status watched = owners_.watch([this](const SocketLife& life) { kernel_.on(life); });
         if (!watched && options_.ebpf == "require") return watched;
         if (!watched) without_ebpf_ = watched.error().why;
         if (!watched) kernel_.without_connections("not watched, no eBPF, " + without_ebpf_);
     } else {
         kernel_.without_connections("not watched, --ebpf off");
     }
-    if (const Status opened = kernel_.open({.ebpf = options_.ebpf != "off",
+    if (Status opened = kernel_.open({.ebpf = options_.ebpf != "off",
                                             .required = options_.ebpf == "require",
                                             .unix_payload = invocation_.text("unix-payload") == "on",
                                             .tap_ring_bytes = options_.tap_ring_bytes,
