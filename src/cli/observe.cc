@@ -112,10 +112,10 @@ Status Observation::open() {
         kernel_.without_connections("not watched, --ebpf off");
     }
     if (Status opened = kernel_.open({.ebpf = options_.ebpf != "off",
-                                            .required = options_.ebpf == "require",
-                                            .unix_payload = invocation_.text("unix-payload") == "on",
-                                            .tap_ring_bytes = options_.tap_ring_bytes,
-                                            .host_root = options_.host_root});
+                                      .required = options_.ebpf == "require",
+                                      .unix_payload = invocation_.text("unix-payload") == "on",
+                                      .tap_ring_bytes = options_.tap_ring_bytes,
+                                      .host_root = options_.host_root});
         !opened)
         return opened;
     auto sources = LiveSources::open(options_.sources, owners_.component_ports(), owners_.kubelet_addresses(),

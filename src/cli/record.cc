@@ -157,10 +157,10 @@ Status Recording::open() {
         pods_.start(options_.live.host_root);
     else
         pods_.off();
-    if (const Status read = add_tls_key_files(options_.live.tls_key_files, keys_); !read) return read;
+    if (Status read = add_tls_key_files(options_.live.tls_key_files, keys_); !read) return read;
     owners_.start(!options_.live.sources.net_namespaces.empty());
     if (options_.live.ebpf != "off") {
-        const Status watched = owners_.watch([this](const SocketLife& life) {
+        Status watched = owners_.watch([this](const SocketLife& life) {
             kernel_.on(life);
             // Of all connections of the node those that a runtime makes: into pods, for port-forwards.
             if (recorder_ && kernel_.may_forward(life)) recorder_->on(life);
@@ -168,7 +168,7 @@ Status Recording::open() {
         if (!watched && options_.live.ebpf == "require") return watched;
         if (!watched) report_note("processes of short connections: no eBPF, " + watched.error().why, "");
     }
-    if (const Status opened = open_kernel(); !opened) return opened;
+    if (Status opened = open_kernel(); !opened) return opened;
     auto sources = LiveSources::open(options_.live.sources, owners_.component_ports(), owners_.kubelet_addresses(),
                                      [](const Error& error) { report_error(error); });
     if (!sources) return unexpected(sources.error());
@@ -179,7 +179,7 @@ Status Recording::open() {
     if (!recorder) return unexpected(recorder.error());
     recorder_ = std::move(*recorder);
     for (const auto& source : sources_->all()) {
-        if (const Status added = recorder_->add_interface(source->info()); !added) return added;
+        if (Status added = recorder_->add_interface(source->info()); !added) return added;
     }
     know_table();
     pods_.pass_on_to(recorder_->tap(), *this);
@@ -200,26 +200,25 @@ Status Recording::open() {
 Status Recording::open_kernel() {
     record::RecordUnix& unix_sockets = options_.recorder.files.unix_sockets;
     if (unix_sockets == record::RecordUnix::off) return Done{};
-    const Status opened = kernel_.open({.ebpf = options_.live.ebpf != "off",
-                                        .required = options_.live.ebpf == "require",
-                                        .unix_payload = true,
-                                        .tap_ring_bytes = options_.live.tap_ring_bytes,
-                                        .also_chunk =
-                                            [this](const StreamChunk& chunk) {
-                                                recorder_->on(chunk);
-                                                for (const std::uint32_t pid : {chunk.client_pid, chunk.server_pid}) {
-                                                    if (told_pids_.size() >= limits::kBookParentsMax)
-                                                        told_pids_.clear();
-                                                    if (pid != 0 && told_pids_.insert(pid).second)
-                                                        know(kernel_.process_of(pid));
-                                                }
-                                            },
-                                        .also_process =
-                                            [this](const ProcessEvent& event) {
-                                                if (event.kind == ProcessEvent::Kind::exit)
-                                                    told_pids_.erase(event.process.pid);
-                                                recorder_->on(event);
-                                            }});
+    Status opened = kernel_.open({.ebpf = options_.live.ebpf != "off",
+                                  .required = options_.live.ebpf == "require",
+                                  .unix_payload = true,
+                                  .tap_ring_bytes = options_.live.tap_ring_bytes,
+                                  .also_chunk =
+                                      [this](const StreamChunk& chunk) {
+                                          recorder_->on(chunk);
+                                          for (const std::uint32_t pid : {chunk.client_pid, chunk.server_pid}) {
+                                              if (told_pids_.size() >= limits::kBookParentsMax) told_pids_.clear();
+                                              if (pid != 0 && told_pids_.insert(pid).second)
+                                                  know(kernel_.process_of(pid));
+                                          }
+                                      },
+                                  .also_process =
+                                      [this](const ProcessEvent& event) {
+                                          if (event.kind == ProcessEvent::Kind::exit)
+                                              told_pids_.erase(event.process.pid);
+                                          recorder_->on(event);
+                                      }});
     if (!kernel_.is_open()) unix_sockets = record::RecordUnix::off;
     return opened;
 }
