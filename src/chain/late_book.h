@@ -46,7 +46,7 @@ struct LateMatch {
 
 class LateBook {
 public:
-    void add(LateConnection connection) { connections_.push_back(std::move(connection)); }
+    void add(LateConnection connection) { connections_.push_back(connection); }
     void add(LateProcess process) { processes_.push_back(std::move(process)); }
     // There were more than could be kept: nothing is known to be the only one.
     void not_all() { all_ = false; }
