@@ -109,19 +109,19 @@ struct Pipeline::State final : decode::net::TcpListener, Connection::Owner {
 
     // --- TCP
     void opened(FlowRef flow, const Endpoint& client, const Endpoint& server, bool handshake_seen) override {
+        std::optional<bool> first_is_client;
+        if (!handshake_seen && options.first_is_client) first_is_client = options.first_is_client(client, server);
         Entry& fresh = entry(tcp_slot(flow));
-        fresh = Entry{
-            .id = flow.id,
-            .connection = std::make_unique<Connection>(
-                handshake_seen, protocols,
-                handshake_seen || !options.first_is_client ? std::nullopt : options.first_is_client(client, server)),
-            .docker = nullptr,
-            .first = client,
-            .second = server,
-            .opened_at = place.at,
-            .opened_frame = place.frame,
-            .opened_file = place.file,
-            .handshake_seen = handshake_seen};
+        fresh = Entry{.id = flow.id,
+                      .connection = nullptr,
+                      .docker = nullptr,
+                      .first = client,
+                      .second = server,
+                      .opened_at = place.at,
+                      .opened_frame = place.frame,
+                      .opened_file = place.file,
+                      .handshake_seen = handshake_seen};
+        fresh.connection = std::make_unique<Connection>(handshake_seen, protocols, first_is_client);
     }
     void bytes(FlowRef flow, Direction direction, Bytes bytes) override {
         enter(flow);

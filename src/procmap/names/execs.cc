@@ -64,7 +64,8 @@ std::vector<HeldStreams> held_streams(const HostRoot& root, const SocketTable& t
         const std::size_t count = std::min(names->size(), limits::kDescriptorsPerProcessMax);
         for (std::size_t i = 0; i < count; ++i) {
             const std::string& name = (*names)[i];
-            const Result<std::string> target = root.read_link(directory + "/" + name);
+            std::string path = directory;
+            const Result<std::string> target = root.read_link(path.append("/").append(name));
             const std::optional<ExecFifo> fifo = target ? stream_fifo(*target) : std::nullopt;
             std::uint32_t fd = 0;
             if (!fifo || std::from_chars(name.data(), name.data() + name.size(), fd).ec != std::errc()) continue;
