@@ -152,7 +152,10 @@ void LateSessions::add_processes(const procmap::HostRoot& root, const SocketTabl
         const Process* shim = nullptr;
     };
     std::vector<Running> found;
-    std::size_t mains = 0, mains_with_input = 0;
+    struct Mains {
+        std::size_t all = 0, with_input = 0;
+    };
+    std::unordered_map<std::uint32_t, Mains> mains_of;  // by runtime
     for (const procmap::HeldStreams& held : all) {
         const Process* runtime = holder(held, table, ProcessRole::containerd);
         if (!runtime) continue;
@@ -168,8 +171,9 @@ void LateSessions::add_processes(const procmap::HostRoot& root, const SocketTabl
         if (held.exec_id != held.container_id) {
             running.late.exec_id = held.exec_id;
         } else {
-            ++mains;
-            mains_with_input += held.input ? 1 : 0;
+            Mains& mains = mains_of[runtime->id.pid];
+            ++mains.all;
+            mains.with_input += held.input ? 1 : 0;
         }
     }
     const Containers containers(table);
@@ -177,7 +181,8 @@ void LateSessions::add_processes(const procmap::HostRoot& root, const SocketTabl
         chain::LateProcess& late = running.late;
         // Of a main process among many nobody asks.
         const bool main = late.exec_id.empty();
-        if (!running.shim || (main && mains > 1 && (!late.input || mains_with_input > 1))) continue;
+        const Mains& mains = mains_of[late.runtime_pid];
+        if (!running.shim || (main && mains.all > 1 && (!late.input || mains.with_input > 1))) continue;
         const auto pid = pid_in_bundle(root, *running.shim,
                                        {late.container_id, main ? late.container_id : late.exec_id, late.input, {}});
         const Process* process = pid ? find_process(table, *pid) : nullptr;

@@ -224,6 +224,17 @@ TEST_F(LiveLate, an_attach_has_the_containers_main_process) {
     EXPECT_EQ(chain.hops[0].ran[1].process.pid, 42U);
 }
 
+TEST_F(LiveLate, another_runtimes_containers_do_not_count) {
+    connection(1);
+    process(60, 1, "containerd", ProcessRole::containerd);
+    tree.link("/proc/60/fd/9",
+              "/run/two/io.containerd.grpc.v1.cri/containers/" + kOtherExec + "/io/1/" + kOtherExec + "-stdin");
+    begin();
+    const chain::Chain chain = chain_of(session(1));
+    ASSERT_THAT(chain.hops, SizeIs(1));
+    EXPECT_EQ(chain.hops[0].to->pid, kMain);
+}
+
 TEST_F(LiveLate, without_connections_nothing_is_read_and_later_sessions_are_none_of_its) {
     streams(kExec, {"stdout"});
     tree.write(kBundles + kContainer + "/" + kExec + ".pid", "40");
