@@ -62,8 +62,14 @@ class Observe:
                     raise AssertionError(f"no {kind} within {timeout_s} s: {[brief(e) for e in self.events][-40:]}")
                 self.changed.wait(0.2)
 
-    def session(self, client_port):
-        return self.wait("session", lambda event: event.get("client", {}).get("port") == client_port)
+    def session(self, client_port, stdout=None):
+        """`stdout`: what the client got, where its port may have been another's before."""
+        def wanted(event):
+            if event.get("client", {}).get("port") != client_port:
+                return False
+            return stdout is None or any(s["type"] == "stdout" and s["bytes"]["out"] == len(stdout) for s in event["streams"])
+
+        return self.wait("session", wanted)
 
     def chain(self, session):
         return self.wait("chain", lambda event: session["session"] in event["sessions"])
@@ -98,7 +104,7 @@ def observed(world):
 
 def is_whole(observe, runtime, pod, client_port, op, exit_code=None, stdout=None):
     """What every session of a tapped runtime says: it is joined by its token, both processes are known, nothing is missing."""
-    session = observe.session(client_port)
+    session = observe.session(client_port, stdout)
     assert session["op"] == op and session["state"] == "closed" and session["complete"] and session["gaps"] == 0, session
     chain = observe.chain(session)
     assert chain["op"] == op and chain["sessions"] == [session["session"]], chain
@@ -290,6 +296,35 @@ def ten_at_once(world):
         has_process(pod, chain, hops, "sh", i + 1)
         pids.add(hops["process"]["to"]["process"]["pid"])
     assert len(pids) == 10, pids
+
+
+@test
+def ten_a_second(world):
+    """10 execs a second for 30 seconds: none crossed, none lost, each with its own process"""
+    runtime, pod = world.runtime()
+    observe = observed(world)
+    got, threads, begin = [None] * 300, [], time.monotonic()
+
+    def run(i):
+        url = runtime.client.exec(pod.container, ["sh", "-c", f"echo {'x' * (1 + i)}; exit {i % 100 + 1}"])
+        with streaming.Command(url, protocol=("spdy", "ws")[i % 2]) as command:
+            got[i] = command.ports()[0], command.finish()
+
+    for i in range(len(got)):
+        time.sleep(max(0.0, begin + i / 10 - time.monotonic()))
+        threads.append(threading.Thread(target=run, args=(i,)))
+        threads[-1].start()
+    for thread in threads:
+        thread.join(30)
+    took_s = time.monotonic() - begin
+    pids = set()
+    for i, (port, result) in enumerate(got):
+        assert result["exit_code"] == i % 100 + 1 and result["stdout"] == b"x" * (1 + i) + b"\n", (i, result)
+        _, chain, hops = is_whole(observe, runtime, pod, port, "exec", i % 100 + 1, result["stdout"])
+        has_process(pod, chain, hops, "sh", i % 100 + 1)
+        pids.add(hops["process"]["to"]["process"]["pid"])
+    assert len(pids) == len(got), len(pids)
+    return f"{len(got)} in {took_s:.1f} s"
 
 
 @test
