@@ -388,10 +388,11 @@ struct ConnectionWalker::State {
     }
 
     // More bytes are needed to tell what this begins.
-    static bool is_undecided(std::string_view text, Direction direction) {
+    [[nodiscard]] bool is_undecided(std::string_view text, Direction direction) const {
         if (direction == Direction::to_client)
             return (text[0] == 0 && text.size() < decode::grpc::TtrpcHeader::kBytes) || !begins_like_request(text);
         return (text.size() < kHttp2Begin.size() && kHttp2Begin.starts_with(text)) ||
+               (late && !begins_like_request(text)) ||
                decode::grpc::begins_ttrpc_request(as_bytes(text)) == decode::grpc::TtrpcStart::maybe;
     }
 
