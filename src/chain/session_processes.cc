@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "chain/find_session.h"
 #include "core/limits.h"
 
 namespace hopscope::chain {
@@ -10,12 +11,6 @@ namespace {
 // As long as a chain waits before it is told.
 constexpr std::int64_t kSettleNs = 2 * kNanosecondsPerSecond;
 constexpr std::int64_t kTidyPauseNs = kNanosecondsPerSecond / 4;
-
-const Session* find(const Model& model, std::uint32_t number) {
-    const auto at = std::lower_bound(model.sessions.begin(), model.sessions.end(), number,
-                                     [](const auto& session, std::uint32_t key) { return session->number < key; });
-    return at == model.sessions.end() || (*at)->number != number ? nullptr : at->get();
-}
 
 std::uint32_t depth_of(std::span<const RanProcess> ran, std::uint32_t place) {
     std::uint32_t depth = 0;
@@ -45,7 +40,7 @@ void SessionProcesses::look(Builder& builder, const ProcessBook& book, Timestamp
     for (Watched& each : watched_) {
         // Mostly nothing has happened since the last look, some hundred times a second.
         if (each.root ? each.told >= book.steps(*each.root).size() : each.seen == signs) continue;
-        const Session* session = find(model, each.session);
+        const Session* session = find_session(model.sessions, each.session);
         if (!session) continue;
         if (!each.root) {
             each.root = book.root_of(*session, builder.started(*session), model.sessions);
@@ -69,7 +64,7 @@ void SessionProcesses::look(Builder& builder, const ProcessBook& book, Timestamp
     if (now >= tidied_at_ && (now - tidied_at_).ns < kTidyPauseNs) return;
     tidied_at_ = now;
     std::erase_if(watched_, [&](const Watched& each) {
-        const Session* session = find(model, each.session);
+        const Session* session = find_session(model.sessions, each.session);
         return !session || (session->over && (now - session->end).ns > kSettleNs);
     });
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "chain/builder_state.h"
+#include "chain/find_session.h"
 #include "chain/findings.h"
 #include "core/limits.h"
 
@@ -156,12 +157,6 @@ void Builder::State::end_session(FlowState& flow, Session& session, const Place&
     keeper.ended(session);
 }
 
-Session* Builder::State::kept_session(std::uint32_t number) {
-    if (number == 0) return nullptr;
-    const auto at =
-        std::lower_bound(model.sessions.begin(), model.sessions.end(), number,
-                         [](const std::unique_ptr<Session>& s, std::uint32_t key) { return s->number < key; });
-    return at != model.sessions.end() && (*at)->number == number ? at->get() : nullptr;
-}
+Session* Builder::State::kept_session(std::uint32_t number) { return find_session(model.sessions, number); }
 
 }  // namespace hopscope::chain

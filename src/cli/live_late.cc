@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "chain/find_session.h"
 #include "chain/join_words.h"
 #include "core/limits.h"
 #include "procmap/names/execs.h"
@@ -30,12 +31,6 @@ constexpr std::size_t kPidDigitsMax = 16;
 constexpr std::int64_t kPauseNs = kNanosecondsPerSecond / 4;
 // As long as a chain waits before it is told.
 constexpr std::int64_t kSettleNs = 2 * kNanosecondsPerSecond;
-
-const chain::Session* find(std::span<const std::unique_ptr<chain::Session>> all, std::uint32_t number) {
-    const auto at = std::lower_bound(all.begin(), all.end(), number,
-                                     [](const auto& session, std::uint32_t key) { return session->number < key; });
-    return at == all.end() || (*at)->number != number ? nullptr : at->get();
-}
 
 // Which of the holders is a process of this role; null: none.
 const Process* holder(const procmap::HeldStreams& held, const SocketTable& table, ProcessRole role) {
@@ -247,7 +242,8 @@ void LateSessions::look(const chain::Session& session, chain::Builder& builder, 
     const auto late = std::ranges::find(late_, session.number, &Late::session);
     if (late == late_.end() || late->match.whole()) return;
     const std::vector<std::unique_ptr<chain::Session>>& all = builder.model().sessions;
-    late->match = book_.match(session, book, ends_, [&](std::uint32_t number) { return find(all, number); });
+    late->match =
+        book_.match(session, book, ends_, [&](std::uint32_t number) { return chain::find_session(all, number); });
     const chain::LateMatch& match = late->match;
     if (match.op == chain::Op::unknown) return;
     builder.know_late(
@@ -263,7 +259,7 @@ void LateSessions::look_at_all(chain::Builder& builder, const chain::ProcessBook
     looked_at_ = now;
     for (Late& each : late_) {
         if (each.over || each.match.whole()) continue;
-        const chain::Session* session = find(builder.model().sessions, each.session);
+        const chain::Session* session = chain::find_session(builder.model().sessions, each.session);
         each.over = !session || (session->over && (now - session->end).ns > kSettleNs);
         if (!each.over) look(*session, builder, book, processes);
     }
@@ -275,7 +271,7 @@ bool LateSessions::complete(chain::Chain& chain, std::span<const std::unique_ptr
         return std::ranges::find(chain.sessions, each.session) != chain.sessions.end();
     });
     if (late == late_.end()) return false;
-    const chain::Session* session = find(all, late->session);
+    const chain::Session* session = chain::find_session(all, late->session);
     const chain::LateMatch& match = late->match;
     if (!session || match.op == chain::Op::unknown) return true;
     if (match.whole()) {

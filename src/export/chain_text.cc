@@ -4,6 +4,7 @@
 #include <map>
 #include <tuple>
 
+#include "chain/find_session.h"
 #include "export/human.h"
 #include "export/sheet.h"
 #include "export/waterfall.h"
@@ -210,10 +211,7 @@ std::vector<Span> spans_of(const Chain& chain) {
 }  // namespace
 
 const Session* find_session(const Model& model, std::uint32_t number) {
-    const auto found =
-        std::lower_bound(model.sessions.begin(), model.sessions.end(), number,
-                         [](const std::unique_ptr<Session>& s, std::uint32_t n) { return s->number < n; });
-    return found != model.sessions.end() && (*found)->number == number ? found->get() : nullptr;
+    return chain::find_session(model.sessions, number);
 }
 
 const Chain* find_chain(const Model& model, std::uint32_t session) {
