@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/limits.h"
+#include "pipeline/live_runner.h"
 #include "procmap/socket_files.h"
 
 namespace hopscope::cli {
@@ -112,9 +113,7 @@ void LiveOwners::on(const SocketLife& life) {
 void LiveOwners::take_signs(chain::Builder& builder) {
     if (!watcher_) return;
     watcher_->drain([this](const procmap::SocketSign& sign) { lives_book_.on(sign); });
-    lives_book_.tick(
-        {std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
-             .count()});
+    lives_book_.tick(pipeline::wall_clock());
     if (std::exchange(lives_changed_, false)) name_waiting(builder);
 }
 

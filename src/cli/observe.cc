@@ -37,11 +37,6 @@ std::string node_name() {
     return ::uname(&names) == 0 ? names.nodename : "";
 }
 
-Timestamp wall_clock() {
-    return {std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
-                .count()};
-}
-
 LiveFormat format_of(const Invocation& invocation) {
     const std::string format = invocation.format();
     if (format == "json" || format == "ndjson") return LiveFormat::json;
@@ -217,7 +212,7 @@ int Observation::exit_status() const {
 }
 
 int Observation::run() {
-    watch_.start({.at = wall_clock(),
+    watch_.start({.at = pipeline::wall_clock(),
                   .node = node_name(),
                   .interfaces = sources_->names(),
                   .filter = invocation_.text("filter"),

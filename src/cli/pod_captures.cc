@@ -32,11 +32,6 @@ constexpr std::size_t kPacketsPerTurn = limits::kLivePacketsPerTurn / 4;
 constexpr std::string_view kBeginningsAndEnds =
     "(tcp and tcp[13] & 7 != 0) or (ip6 and ip6[6] = 6 and ip6[53] & 7 != 0)";
 
-Timestamp wall_clock() {
-    return {std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
-                .count()};
-}
-
 }  // namespace
 
 void PodCaptures::start(const std::string& host_root) {
@@ -235,7 +230,7 @@ PodCaptures::Capture* PodCaptures::open(const Pod& pod, bool guessed) {
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fresh->ring->fd(), &event) != 0)
         return refuse(Error{
             .doing = {}, .subject = {}, .why = std::generic_category().message(errno), .hint = {}, .code = "CAP-26"});
-    kernel_.forwards().packets_from(pod.net_namespace, wall_clock());
+    kernel_.forwards().packets_from(pod.net_namespace, pipeline::wall_clock());
     if (is_new) {
         numbers_[pod.net_namespace] = fresh->number;
         if (also_network_)

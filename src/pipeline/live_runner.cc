@@ -81,12 +81,6 @@ private:
     std::array<struct sigaction, 3> before_{};
 };
 
-Timestamp wall_clock() {
-    timespec t{};
-    ::clock_gettime(CLOCK_REALTIME, &t);
-    return {static_cast<std::int64_t>(t.tv_sec) * kNanosecondsPerSecond + t.tv_nsec};
-}
-
 Unexpected<Error> system_error(const char* doing) {
     return unexpected(Error{.doing = doing,
                             .subject = {},
@@ -102,6 +96,12 @@ itimerspec timer_spec(std::int64_t first_ns, std::int64_t interval_ns) {
 }
 
 }  // namespace
+
+Timestamp wall_clock() {
+    timespec t{};
+    ::clock_gettime(CLOCK_REALTIME, &t);
+    return {static_cast<std::int64_t>(t.tv_sec) * kNanosecondsPerSecond + t.tv_nsec};
+}
 
 struct LiveRunner::State {
     // What an epoll event's number means: 0 to 2 are ours, inputs follow.

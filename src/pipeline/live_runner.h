@@ -23,6 +23,9 @@
 
 namespace hopscope::pipeline {
 
+// The time that live packets carry: CLOCK_REALTIME.
+Timestamp wall_clock();
+
 class Pipeline;
 
 struct LiveInput {
