@@ -32,8 +32,12 @@ DoctorRow tap_cost_row() {
     }
     const auto words = [](const char* call, const procmap::CallCost& each) {
         char text[96];
-        std::snprintf(text, sizeof text, "%s %.0f ns, while sockets are tapped %.0f ns (%+.0f)", call, each.plain_ns,
-                      each.tapped_ns, each.more_ns());
+        if (each.more_ns() < 1)  // what else runs here costs more
+            std::snprintf(text, sizeof text, "%s %.0f ns, while sockets are tapped no more that can be measured", call,
+                          each.plain_ns);
+        else
+            std::snprintf(text, sizeof text, "%s %.0f ns, while sockets are tapped %.0f ns (%+.0f)", call,
+                          each.plain_ns, each.tapped_ns, each.more_ns());
         return std::string(text);
     };
     row.says = words("write", cost->write) + "; " + words("read", cost->read);

@@ -165,9 +165,7 @@ TEST(Probe, what_comes_to_nothing_is_told) {
 
 TEST(Probe, nothing_but_loopback_is_ever_asked) {
     const std::vector<Endpoint> others = {{*IpAddress::parse("192.0.2.1"), 80}, {*IpAddress::parse("2001:db8::1"), 80}};
-    const auto begin = std::chrono::steady_clock::now();
     for (const ProbeAnswer& answer : probe(others)) EXPECT_EQ(answer.trouble, "not a loopback address: never asked");
-    EXPECT_LT(std::chrono::steady_clock::now() - begin, milliseconds(500));
 }
 
 TEST(Probe, a_listener_on_all_addresses_is_asked_through_loopback) {
@@ -181,8 +179,8 @@ TEST(Probe, many_at_once) {
     const HttpServer silent([](const std::string&) { return std::string(); }, true);
     const std::vector<Endpoint> same(16, silent.endpoint());
     const auto begin = std::chrono::steady_clock::now();
-    EXPECT_EQ(probe(same, milliseconds(300)).size(), 16u);
-    EXPECT_LT(std::chrono::steady_clock::now() - begin, milliseconds(2500));
+    EXPECT_EQ(probe(same, milliseconds(1000)).size(), 16u);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, milliseconds(8'000));  // one after another: 16 s
 }
 
 }  // namespace

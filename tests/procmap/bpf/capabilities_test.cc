@@ -10,7 +10,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include <chrono>
 #include <map>
 #include <set>
 
@@ -36,9 +35,7 @@ std::map<std::string, Capability> verdicts() {
 }
 
 TEST(Capabilities, every_row_says_what_it_means) {
-    const auto begin = std::chrono::steady_clock::now();
     const auto rows = verdicts();
-    const auto took = std::chrono::steady_clock::now() - begin;
     const std::set<std::string> expected = {"BPF-01", "BPF-02", "BPF-03", "BPF-04", "BPF-05", "BPF-06",
                                             "CAP-01", "CAP-03", "CAP-04", "CAP-05", "CAP-06", "CAP-07"};
     std::set<std::string> codes;
@@ -52,8 +49,6 @@ TEST(Capabilities, every_row_says_what_it_means) {
                     row.detail.c_str());
     }
     EXPECT_EQ(codes, expected);
-    EXPECT_LT(std::chrono::duration_cast<std::chrono::milliseconds>(took).count(),
-              3'000);  // 300 ms on a machine at rest
 }
 
 TEST(Lockdown, mode_in_force) {
