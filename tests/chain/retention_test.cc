@@ -96,7 +96,7 @@ TEST(Retention, streams_of_open_sessions_are_bounded_by_the_memory_too) {
 }
 
 TEST(Memory, a_kept_session_costs_about_a_kibibyte) {
-    if (!tests::kHeapIsCounted) GTEST_SKIP() << "the heap is not counted under a sanitizer";
+    if (!tests::kHeapIsCounted) GTEST_SKIP() << "the heap is not counted under a sanitizer: test_release does";
     constexpr int kSessions = 20000;
     Story story;
     const std::size_t before = heap_bytes();
@@ -107,7 +107,7 @@ TEST(Memory, a_kept_session_costs_about_a_kibibyte) {
 }
 
 TEST(Memory, ten_thousand_open_connections_cost_little_each) {
-    if (!tests::kHeapIsCounted) GTEST_SKIP() << "the heap is not counted under a sanitizer";
+    if (!tests::kHeapIsCounted) GTEST_SKIP() << "the heap is not counted under a sanitizer: test_release does";
     constexpr int kConnections = 10000;
     Story story;
     const std::size_t before = heap_bytes();
@@ -118,7 +118,7 @@ TEST(Memory, ten_thousand_open_connections_cost_little_each) {
 }
 
 TEST(Memory, connections_without_a_session_cost_next_to_nothing) {
-    if (!tests::kHeapIsCounted) GTEST_SKIP() << "the heap is not counted under a sanitizer";
+    if (!tests::kHeapIsCounted) GTEST_SKIP() << "the heap is not counted under a sanitizer: test_release does";
     constexpr int kConnections = 10000;
     Story story;
     const std::size_t before = heap_bytes();
@@ -136,7 +136,7 @@ TEST(Memory, connections_without_a_session_cost_next_to_nothing) {
 }
 
 TEST(Memory, of_frames_is_not_allocated) {
-    if (!tests::kHeapIsCounted) GTEST_SKIP() << "the heap is not counted under a sanitizer";
+    if (!tests::kHeapIsCounted) GTEST_SKIP() << "the heap is not counted under a sanitizer: test_release does";
     Story story;
     auto c = upgraded(story, 1);
     story.data(c, 3, Direction::to_client, "warm");

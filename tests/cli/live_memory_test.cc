@@ -131,7 +131,7 @@ void tell_process(chain::ProcessBook& book, std::uint32_t number, Timestamp at) 
 }
 
 TEST(LiveMemory, is_flat_however_many_sessions_there_were) {
-    if (!tests::kHeapIsCounted) GTEST_SKIP() << "the heap is not counted under a sanitizer";
+    if (!tests::kHeapIsCounted) GTEST_SKIP() << "the heap is not counted under a sanitizer: test_release does";
     // What is forgotten by age is full after 18,000 of them; HOPSCOPE_SESSIONS=1000000 takes some minutes of CPU time.
     const char* wanted = std::getenv("HOPSCOPE_SESSIONS");
     const auto sessions = static_cast<std::uint32_t>(wanted ? std::strtoul(wanted, nullptr, 10) : 60'000);

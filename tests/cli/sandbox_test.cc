@@ -34,7 +34,7 @@ bool execve_is_refused() {
 }
 
 TEST(Sandbox, OfflineRefusesProgramsSocketsAndTracing) {
-    if (!sandbox_works()) GTEST_SKIP() << "a build with sanitizers";
+    if (!sandbox_works()) GTEST_SKIP() << "no sandbox under a sanitizer: test_release has it";
     const int seen = inside(Sandbox::offline, [] {
         int bits = 0;
         if (refused(::socket(AF_INET, SOCK_STREAM, 0))) bits |= 1;
@@ -47,7 +47,7 @@ TEST(Sandbox, OfflineRefusesProgramsSocketsAndTracing) {
 }
 
 TEST(Sandbox, OfflineReadsWritesAndStartsThreads) {
-    if (!sandbox_works()) GTEST_SKIP() << "a build with sanitizers";
+    if (!sandbox_works()) GTEST_SKIP() << "no sandbox under a sanitizer: test_release has it";
     const int seen = inside(Sandbox::offline, [] {
         int bits = 0;
         char byte = 0;
@@ -62,14 +62,14 @@ TEST(Sandbox, OfflineReadsWritesAndStartsThreads) {
 }
 
 TEST(Sandbox, LiveHasSocketsButNoPrograms) {
-    if (!sandbox_works()) GTEST_SKIP() << "a build with sanitizers";
+    if (!sandbox_works()) GTEST_SKIP() << "no sandbox under a sanitizer: test_release has it";
     const int seen = inside(
         Sandbox::live, [] { return (::socket(AF_UNIX, SOCK_STREAM, 0) >= 0 ? 1 : 0) | (execve_is_refused() ? 2 : 0); });
     EXPECT_EQ(seen, 3);
 }
 
 TEST(Sandbox, OpenerMakesPacketSocketsAndHardlyAnythingElse) {
-    if (!sandbox_works()) GTEST_SKIP() << "a build with sanitizers";
+    if (!sandbox_works()) GTEST_SKIP() << "no sandbox under a sanitizer: test_release has it";
     const int seen = inside(Sandbox::opener, [] {
         int bits = 0;
         if (refused(::socket(AF_INET, SOCK_STREAM, 0))) bits |= 1;

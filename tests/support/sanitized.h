@@ -1,5 +1,5 @@
 // Is this test program built with a sanitizer? Those have an allocator of their own that mallinfo2() and the resident
-// set tell nothing of: what counts memory runs without them, in test_memory.
+// set tell nothing of: what counts memory runs without them, in test_release.
 #pragma once
 
 namespace hopscope::tests {
