@@ -5,6 +5,7 @@
 #include "chain/mask.h"
 #include "chain/reveal.h"
 #include "chain/verdict.h"
+#include "core/node_words.h"
 
 namespace hopscope::chain::field {
 namespace {
@@ -58,10 +59,6 @@ template <typename Tell>
 void for_owners(const Row& row, Tell tell_owner) {
     if (!row.verdict) return;
     for (const Owner& owner : row.verdict->owners) tell_owner(owner);
-}
-
-bool is_unix(const Verdict& verdict) {
-    return verdict.transport != Transport::tcp && verdict.transport != Transport::udp;
 }
 
 const ContainerRef* container_of(const Row& row) {
@@ -319,7 +316,7 @@ void seen(const Row& row, Timestamp, ValueSink& sink) {
     if (row.port) tell_count(sink, row.port->seen);
 }
 void transport(const Row& row, Timestamp, ValueSink& sink) {
-    if (row.verdict) tell(sink, is_unix(*row.verdict) ? "unix" : to_string(row.verdict->transport));
+    if (row.verdict) tell(sink, is_unix(row.verdict->transport) ? "unix" : to_string(row.verdict->transport));
 }
 void socket_path(const Row& row, Timestamp, ValueSink& sink) {
     if (row.verdict) tell(sink, row.verdict->unix_path);
@@ -346,7 +343,7 @@ void peer_port(const Row& row, Timestamp, ValueSink& sink) {
 }
 void local_address(const Row& row, Timestamp, ValueSink& sink) {
     if (row.session && row.session->server.port != 0) sink.on({.address = row.session->server.address});
-    if (row.port && !(row.verdict && is_unix(*row.verdict))) sink.on({.address = row.port->local.address});
+    if (row.port && !(row.verdict && is_unix(row.verdict->transport))) sink.on({.address = row.port->local.address});
 }
 void local_port(const Row& row, Timestamp, ValueSink& sink) {
     if (row.session && row.session->server.port != 0) tell_number(sink, row.session->server.port);

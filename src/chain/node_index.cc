@@ -27,8 +27,6 @@ int rank(const hopscope::Process& process) {
 
 }  // namespace
 
-bool is_unix(Transport transport) { return transport != Transport::tcp && transport != Transport::udp; }
-
 bool is_open(SocketState state) {
     switch (state) {
         case SocketState::established:
@@ -58,23 +56,8 @@ Process short_form(const hopscope::Process& process) {
     return {.pid = process.id.pid, .comm = process.comm, .exe = process.exe, .start = process.started};
 }
 
-bool is_component(ProcessRole role) { return role != ProcessRole::unknown && role != ProcessRole::in_container; }
-
-std::string_view argument_of(const hopscope::Process& process, std::string_view name) {
-    for (std::size_t i = 1; i < process.cmdline.size(); ++i) {
-        std::string_view word = process.cmdline[i].raw();
-        if (!word.starts_with('-')) continue;
-        while (word.starts_with('-')) word.remove_prefix(1);
-        if (word == name) return i + 1 < process.cmdline.size() ? std::string_view(process.cmdline[i + 1].raw()) : "";
-        if (word.size() > name.size() && word.starts_with(name) && word[name.size()] == '=')
-            return word.substr(name.size() + 1);
-    }
-    return {};
-}
-
-std::string_view base_name(std::string_view path) {
-    const std::size_t slash = path.rfind('/');
-    return slash == std::string_view::npos ? path : path.substr(slash + 1);
+std::string version_words(const hopscope::Process& process) {
+    return std::string(to_string(process.role)) + (process.version.empty() ? "" : " " + display(process.version));
 }
 
 std::string normal_path(std::string_view path) {

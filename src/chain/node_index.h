@@ -11,6 +11,7 @@
 
 #include "chain/verdict.h"
 #include "core/node.h"
+#include "core/node_words.h"
 
 namespace hopscope::chain {
 
@@ -59,20 +60,14 @@ private:
     std::map<std::string, std::vector<const Socket*>, std::less<>> unix_by_path_;  // connected ones
 };
 
-bool is_unix(Transport transport);
 bool is_open(SocketState state);  // established or on its way to its end, not TIME-WAIT
 // "kubelet[10107]"; safe to show.
 std::string name_of(const hopscope::Process& process);
 std::string name_of(const Process& process);
 Process short_form(const hopscope::Process& process);
-// A program of a Kubernetes node by itself, not a workload's.
-bool is_component(ProcessRole role);
-// The value of "-name VALUE", "--name VALUE" or "-name=VALUE" among a program's arguments; empty: none. May be a
-// secret: ask only for names whose values are none.
-std::string_view argument_of(const hopscope::Process& process, std::string_view name);
-// "k3s" of "/usr/local/bin/k3s".
-std::string_view base_name(std::string_view path);
-// One form for a path: without "unix://", "/var/run/" as "/run/".
+// "containerd 1.6.20"; safe to show.
+std::string version_words(const hopscope::Process& process);
+// One form for a path: without "unix://", "/var/run/" as "/run/" (a link to it on every system of the last ten years).
 std::string normal_path(std::string_view path);
 
 }  // namespace hopscope::chain

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "core/process.h"
+#include "core/release.h"
 #include "core/socket_table.h"
 
 namespace hopscope::chain {
@@ -20,7 +21,7 @@ struct TcpRule {
     std::string_view key;            // a number, or places ("127.0.0.1:10249", URLs)
     std::string_view address_key;    // where `key` is a number
     std::string_view enabled_key;    // "true": `key` is in force; empty: always
-    std::uint32_t until = 0;         // version_of(1, 12): removed in 1.12; 0: still there
+    Release until;                   // removed in it; 0.0: still there
 };
 std::span<const TcpRule> tcp_rules();
 

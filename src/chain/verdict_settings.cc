@@ -62,15 +62,6 @@ std::optional<ListenPlace> place_in(std::string_view text) {
 
 }  // namespace
 
-const ConfigValue* find_setting(const ComponentConfig* config, std::span<const std::string_view> names) {
-    if (!config) return nullptr;
-    for (const std::string_view name : names) {
-        if (name.empty()) continue;
-        if (const ConfigValue* found = config->find(name)) return found;
-    }
-    return nullptr;
-}
-
 std::string_view plain(const ConfigValue& value) {
     std::string_view text = value.value.raw();
     while (!text.empty() && (text.front() == ' ' || text.front() == '"' || text.front() == '\'')) text.remove_prefix(1);
@@ -135,18 +126,6 @@ bool same_address(const ListenPlace& place, const IpAddress& address) {
     if (!place.address || place.address->is_unspecified()) return address.is_unspecified();
     if (place.address->is_loopback() && address.is_loopback()) return true;  // "localhost" may be either
     return *place.address == address;
-}
-
-std::optional<std::uint32_t> minor_version(std::string_view text) {
-    if (text.starts_with('v')) text.remove_prefix(1);
-    std::uint32_t major = 0;
-    std::uint32_t minor = 0;
-    const char* const end = text.data() + text.size();
-    const auto first = std::from_chars(text.data(), end, major);
-    if (first.ec != std::errc{} || first.ptr == end || *first.ptr != '.' || major > 999) return std::nullopt;
-    const auto second = std::from_chars(first.ptr + 1, end, minor);
-    if (second.ec != std::errc{} || minor > 999) return std::nullopt;
-    return version_of(major, minor);
 }
 
 }  // namespace hopscope::chain

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,10 +9,6 @@
 #include "core/node.h"
 
 namespace hopscope::chain {
-
-// The first of these names that is set; null: none, or no settings known. A setting may be known by the name of its
-// flag or by that of its field in a file.
-const ConfigValue* find_setting(const ComponentConfig* config, std::span<const std::string_view> names);
 
 // `stream_server_port = "0"`: key and value, without where it stands. Safe to show.
 std::string words_of(const ConfigValue& value);
@@ -41,9 +36,5 @@ std::vector<ListenPlace> places_of(std::string_view value);
 // True if a listener on `endpoint` may be the one at `place`: same port, and the address does not differ.
 bool same_port(const ListenPlace& place, const Endpoint& endpoint);
 bool same_address(const ListenPlace& place, const IpAddress& address);
-
-// "1.18" of "v1.18.9-eks-1": major * 1000 + minor; none where it is no version.
-std::optional<std::uint32_t> minor_version(std::string_view text);
-constexpr std::uint32_t version_of(std::uint32_t major, std::uint32_t minor) { return major * 1000 + minor; }
 
 }  // namespace hopscope::chain

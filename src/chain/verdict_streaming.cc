@@ -4,6 +4,7 @@
 #include "chain/verdict_draft.h"
 #include "chain/verdict_rules.h"
 #include "chain/verdict_settings.h"
+#include "core/release.h"
 
 namespace hopscope::chain {
 namespace {
@@ -23,14 +24,6 @@ struct Plan {
     bool tls = false;
     std::string tls_words;
 };
-
-std::string named_version(const hopscope::Process& process) {
-    return std::string(to_string(process.role)) + (process.version.empty() ? "" : " " + display(process.version));
-}
-
-std::string cmdline_path(const hopscope::Process& process) {
-    return "/proc/" + std::to_string(process.id.pid) + "/cmdline";
-}
 
 // Options that Kubernetes 1.24 took away with the Docker shim; a kubelet of 1.24 that is given one does not start.
 const char* shim_option(const hopscope::Process& process) {
@@ -54,14 +47,14 @@ void plan_kubelet(Plan& plan, const hopscope::Process& process, const ComponentC
         plan.state = Plan::State::none;
         plan.says = std::move(says);
     };
-    const auto version = minor_version(process.version);
-    if (version && *version >= version_of(1, 24))
-        return none("the Docker shim was removed in 1.24, this is " + named_version(process));
+    const auto version = release_of(process.version);
+    if (version && *version >= Release{1, 24})
+        return none("the Docker shim was removed in 1.24, this is " + version_words(process));
     const ConfigValue* runtime = config ? config->find("container-runtime") : nullptr;
     if (runtime && plain(*runtime) != "docker") return none(cite(*runtime) + ": the Docker shim is off");
-    if (version && *version < version_of(1, 11))
+    if (version && *version < Release{1, 11})
         return none("before 1.11 the Docker shim streams on the kubelet's own API port under /cri/, this is " +
-                    named_version(process));
+                    version_words(process));
     const ConfigValue* redirect = config ? config->find("redirect-container-streaming") : nullptr;
     if (redirect && is_true(*redirect))
         return none(cite(*redirect) + ": the Docker shim streams on the kubelet's own API port under /cri/");
@@ -78,7 +71,7 @@ void plan_kubelet(Plan& plan, const hopscope::Process& process, const ComponentC
     plan.version = true;
     plan.place = ListenPlace{
         .scheme = {}, .unix_path = {}, .address = IpAddress::parse("127.0.0.1"), .named_host = false, .port = 0};
-    std::string says = named_version(process);
+    std::string says = version_words(process);
     if (runtime) says += (version ? ", " : " with ") + words_of(*runtime);
     if (option) says += std::string(runtime ? ", " : " with ") + option;
     says += ": has the Docker shim, whose streaming server listens on 127.0.0.1, port 0 (1.11 to 1.23)";
@@ -111,7 +104,7 @@ void plan_runtime(Plan& plan, const StreamingRule& rule, const hopscope::Process
         plan.state = Plan::State::none;
         return;
     }
-    const auto version = minor_version(process.version);
+    const auto version = release_of(process.version);
     plan.version = version.has_value() || rule.owner == ProcessRole::cri_dockerd;
     const ConfigValue* port = config ? config->find(rule.port_key) : nullptr;
     if (port) {
@@ -126,13 +119,13 @@ void plan_runtime(Plan& plan, const StreamingRule& rule, const hopscope::Process
             says += " names this port";
         plan.evidence.push_back(evidence(Grade::decoded, "config", std::move(says), source_of(*port)));
     } else if (version) {
-        const bool old = rule.owner == ProcessRole::containerd && *version < version_of(1, 2);
+        const bool old = rule.owner == ProcessRole::containerd && *version < Release{1, 2};
         plan.state = old ? Plan::State::fixed : Plan::State::random;
         if (old) plan.port = 10010;
     }
     if (version)
         plan.evidence.push_back(
-            evidence(Grade::decoded, "version", named_version(process) + " has a CRI streaming server"));
+            evidence(Grade::decoded, "version", version_words(process) + " has a CRI streaming server"));
     const ConfigValue* tls = config ? config->find(rule.tls_key) : nullptr;
     if (tls && is_true(*tls)) {
         plan.tls = true;

@@ -9,10 +9,6 @@
 namespace hopscope::chain {
 namespace {
 
-std::string version_words(const hopscope::Process& process) {
-    return std::string(to_string(process.role)) + (process.version.empty() ? "" : " " + display(process.version));
-}
-
 const char* off_words(const ConfigValue& value) { return value.is_default ? "off by default" : "off"; }
 
 // The places that a rule's setting names: a number with an address beside it, or addresses with ports.
@@ -51,9 +47,9 @@ void weigh(const TcpRule& rule, Listener& listener, const ComponentConfig* confi
     const Endpoint& local = listener.socket->local;
     const std::string role(rule.role);
     const auto rule_out = [&](std::string says) { listener.ruled_out.push_back({role, std::move(says)}); };
-    const auto version = minor_version(owner.version);
-    if (rule.until != 0 && version && *version >= rule.until) {
-        rule_out("removed in " + std::to_string(rule.until / 1000) + "." + std::to_string(rule.until % 1000) +
+    const auto version = release_of(owner.version);
+    if (rule.until != Release{} && version && *version >= rule.until) {
+        rule_out("removed in " + std::to_string(rule.until.major) + "." + std::to_string(rule.until.minor) +
                  ", this is " + version_words(owner));
         return;
     }
@@ -62,7 +58,7 @@ void weigh(const TcpRule& rule, Listener& listener, const ComponentConfig* confi
     const ConfigValue* value = config ? config->find(rule.key) : nullptr;
     if (!value) {
         if (rule.default_port == 0) {
-            if (config && rule.until == 0 && rule.key != "https-listen-port")
+            if (config && rule.until == Release{} && rule.key != "https-listen-port")
                 rule_out(std::string(rule.key) + " is not set");
             return;
         }
@@ -136,9 +132,8 @@ void draft_docker_proxy(Listener& listener) {
         draft.proof.config = true;
         const std::string to = elide_end(display(argument_of(owner, "container-ip")), 45) + ":" +
                                elide_end(display(argument_of(owner, "container-port")), 5);
-        draft.evidence.push_back(evidence(Grade::decoded, "config",
-                                          "its arguments name this port and the container's " + to,
-                                          "/proc/" + std::to_string(owner.id.pid) + "/cmdline"));
+        draft.evidence.push_back(evidence(
+            Grade::decoded, "config", "its arguments name this port and the container's " + to, cmdline_path(owner)));
         draft.short_why = "published port, to " + to;
         draft.why_this_port = "a container publishes it: docker-proxy passes it on to " + to + ".";
     }

@@ -165,9 +165,8 @@ void draft_from_rule(Listener& listener, const NodeIndex& index) {
     }
     if (owner_fits && !listener.owner->version.empty()) {
         draft.proof.version = true;
-        draft.evidence.push_back(evidence(Grade::decoded, "version",
-                                          std::string(to_string(listener.owner->role)) + " " +
-                                              display(listener.owner->version) + " has this socket"));
+        draft.evidence.push_back(
+            evidence(Grade::decoded, "version", version_words(*listener.owner) + " has this socket"));
     }
     draft.short_why = third_party ? "known by its path only" : "its usual path";
     if (exec_root && bound != normal_path(listener.socket->unix_local.path)) {
@@ -197,7 +196,7 @@ void draft_from_shim_name(Listener& listener) {
     draft.evidence.push_back(evidence(
         Grade::decoded, "config",
         "its name is the SHA-256 of what the shim's arguments say: " + elide_middle(display(words), kPathColumns),
-        "/proc/" + std::to_string(listener.owner->id.pid) + "/cmdline"));
+        cmdline_path(*listener.owner)));
     draft.short_why = "shim of " + display(id.substr(0, 12));
     add_draft(listener.drafts, std::move(draft));
 }

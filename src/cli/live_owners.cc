@@ -25,7 +25,8 @@ constexpr std::int64_t kSilentNs = 5'000'000'000;
 constexpr std::size_t kAskedMax = 64;  // sessions at once, some microseconds each
 constexpr std::size_t kStrangersMax = 1024;
 
-bool is_component(ProcessRole role) {
+// Which have ends of sessions in their hands.
+bool holds_sessions(ProcessRole role) {
     switch (role) {
         case ProcessRole::kubelet:
         case ProcessRole::containerd:
@@ -190,7 +191,7 @@ bool LiveOwners::runtime_sockets_changed() {
 void LiveOwners::index_table() {
     components_.clear();
     for (const Process& each : table_.processes) {
-        if (is_component(each.role)) components_.push_back(each.id);
+        if (holds_sessions(each.role)) components_.push_back(each.id);
     }
     listeners_.clear();
     connections_.clear();

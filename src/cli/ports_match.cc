@@ -4,6 +4,8 @@
 #include <charconv>
 #include <set>
 
+#include "chain/node_index.h"
+#include "core/node_words.h"
 #include "core/untrusted.h"
 #include "export/ports_text.h"
 
@@ -46,18 +48,6 @@ std::string_view without_scheme(std::string_view text) {
     return text.substr(0, text.find('/'));
 }
 
-// /var/run is a link to /run on every system of the last ten years; programs bind either name.
-std::string_view plain_path(std::string_view path) { return path.starts_with("/var/run/") ? path.substr(4) : path; }
-
-bool is_unix(const Verdict& verdict) {
-    return verdict.transport != Transport::tcp && verdict.transport != Transport::udp;
-}
-
-std::string_view base_name(std::string_view path) {
-    const std::size_t slash = path.rfind('/');
-    return slash == std::string_view::npos ? path : path.substr(slash + 1);
-}
-
 // Is the program called so? Compared only, never shown.
 bool is_called(const Untrusted& comm, const Untrusted& exe, std::string_view name) {
     return comm == name || base_name(exe.raw()) == name;  // raw-ok: not printed
@@ -93,13 +83,15 @@ std::set<std::uint64_t> inodes_of_file(const PortQuery& query, const SocketTable
 
 bool matches(const PortQuery& query, const Verdict& verdict, const std::set<std::uint64_t>& inodes) {
     switch (query.kind) {
-        case PortQuery::Kind::port: return !is_unix(verdict) && verdict.local.port == query.port;
+        case PortQuery::Kind::port: return !is_unix(verdict.transport) && verdict.local.port == query.port;
         case PortQuery::Kind::endpoint:
-            return !is_unix(verdict) && verdict.local.port == query.port && serves_address(verdict, *query.address);
+            return !is_unix(verdict.transport) && verdict.local.port == query.port &&
+                   serves_address(verdict, *query.address);
         case PortQuery::Kind::path:
-            if (!is_unix(verdict)) return false;
+            if (!is_unix(verdict.transport)) return false;
             return inodes.contains(verdict.inode) ||
-                   (!verdict.unix_path.empty() && plain_path(verdict.unix_path) == plain_path(query.path));
+                   (!verdict.unix_path.empty() &&
+                    chain::normal_path(verdict.unix_path) == chain::normal_path(query.path));
         case PortQuery::Kind::process: return owned_by(verdict, query.name, query.pid);
     }
     return false;
@@ -193,7 +185,9 @@ std::vector<const Verdict*> find_listeners(const PortQuery& query, const std::ve
     if (query.kind == PortQuery::Kind::port && query.pid != 0)
         take([&](const Verdict& verdict) { return owned_by(verdict, "", query.pid); });
     if (query.kind == PortQuery::Kind::process && query.pid == 0)
-        take([&](const Verdict& verdict) { return is_unix(verdict) && base_name(verdict.unix_path) == query.name; });
+        take([&](const Verdict& verdict) {
+            return is_unix(verdict.transport) && base_name(verdict.unix_path) == query.name;
+        });
     return found;
 }
 
@@ -223,7 +217,7 @@ NotListening explain_not_listening(const PortQuery& query, const std::vector<Ver
         }
         std::vector<const Verdict*> ports;
         for (const Verdict& verdict : all)
-            if (!is_unix(verdict) && distance(verdict.local.port, query.port) <= 2) ports.push_back(&verdict);
+            if (!is_unix(verdict.transport) && distance(verdict.local.port, query.port) <= 2) ports.push_back(&verdict);
         std::stable_sort(ports.begin(), ports.end(), [&](const Verdict* a, const Verdict* b) {
             return distance(a->local.port, query.port) < distance(b->local.port, query.port);
         });
@@ -236,7 +230,8 @@ NotListening explain_not_listening(const PortQuery& query, const std::vector<Ver
         std::string list;
         std::size_t count = 0;
         for (const Verdict& verdict : all)
-            if (is_unix(verdict) && base_name(verdict.unix_path) == base_name(query.path) && count++ < kNearTold)
+            if (is_unix(verdict.transport) && base_name(verdict.unix_path) == base_name(query.path) &&
+                count++ < kNearTold)
                 list += (list.empty() ? "" : ", ") + offer(verdict);
         if (!list.empty()) near.push_back("the same name elsewhere: " + list);
         if (query.file_inode != 0) near.push_back("the file exists, but nobody listens on it: its server is gone");

@@ -14,6 +14,7 @@
 
 #include "cli/report_error.h"
 #include "core/limits.h"
+#include "core/node_words.h"
 #include "core/untrusted.h"
 #include "export/watch_lines.h"
 #include "procmap/bpf/watcher.h"
@@ -47,8 +48,6 @@ std::string key_of(const Verdict& verdict) {
     return std::to_string(static_cast<int>(verdict.transport)) + " " + to_string(verdict.local) + " " +
            std::to_string(verdict.inode) + " " + verdict.unix_path;
 }
-
-bool is_unix(Transport transport) { return transport != Transport::tcp && transport != Transport::udp; }
 
 struct Open {
     SocketLife life;

@@ -1,5 +1,6 @@
 #include "export/ports_json.h"
 
+#include "core/node_words.h"
 #include "export/json_model.h"
 
 namespace hopscope::exports {
@@ -10,10 +11,9 @@ namespace {
 
 void local_member(JsonWriter& json, const Verdict& verdict) {
     json.begin_object("local");
-    const bool is_unix = verdict.transport != Transport::tcp && verdict.transport != Transport::udp;
     // The contract knows "unix"; which kind of unix socket stands beside it.
-    json.text("transport", is_unix ? std::string_view{"unix"} : to_string(verdict.transport));
-    if (is_unix) {
+    json.text("transport", is_unix(verdict.transport) ? std::string_view{"unix"} : to_string(verdict.transport));
+    if (is_unix(verdict.transport)) {
         json.text_if("path", verdict.unix_path);
         if (verdict.transport == Transport::unix_seqpacket) json.text("type", "seqpacket");
         if (verdict.transport == Transport::unix_dgram) json.text("type", "dgram");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/node_words.h"
 #include "export/human.h"
 #include "export/sheet.h"
 #include "export/table.h"
@@ -106,7 +107,7 @@ void finding_lines(Output& out, const Finding& finding, const Style& style, std:
 }  // namespace
 
 std::string listens_on(const Verdict& verdict, Glyphs glyphs) {
-    if (verdict.transport != Transport::tcp && verdict.transport != Transport::udp) {
+    if (is_unix(verdict.transport)) {
         if (!verdict.unix_path.empty()) return display(verdict.unix_path, glyphs);
         return "unix inode " + std::to_string(verdict.inode);
     }

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "core/limits.h"
+#include "core/node_words.h"
 #include "procmap/config/config.h"
 #include "procmap/names/arguments.h"
 #include "procmap/names/ask.h"
@@ -62,7 +63,7 @@ std::vector<Endpoint> probe_targets(const SocketTable& table, std::uint64_t own_
         if (socket.net_namespace != 0 && own_namespace != 0 && socket.net_namespace != own_namespace) continue;
         const bool of_component = std::ranges::any_of(socket.owners, [&](const SocketOwner& owner) {
             const Process* process = find_process(table, owner.process.pid);
-            return process && process->role != ProcessRole::unknown && process->role != ProcessRole::in_container;
+            return process && is_component(process->role);
         });
         if (of_component) targets.push_back(socket.local);
     }

@@ -114,12 +114,12 @@ TEST(Rules, places_in_settings) {
 }
 
 TEST(Rules, versions) {
-    EXPECT_EQ(minor_version("v1.18.9-eks-1"), version_of(1, 18));
-    EXPECT_EQ(minor_version("1.6.20~ds1"), version_of(1, 6));
-    EXPECT_EQ(minor_version("2.0"), version_of(2, 0));
-    EXPECT_FALSE(minor_version("devel"));
-    EXPECT_FALSE(minor_version("1."));
-    EXPECT_FALSE(minor_version("99999999999.1"));
+    EXPECT_EQ(release_of("v1.18.9-eks-1"), (Release{1, 18}));
+    EXPECT_EQ(release_of("1.6.20~ds1"), (Release{1, 6}));
+    EXPECT_EQ(release_of("2.0"), (Release{2, 0}));
+    EXPECT_FALSE(release_of("devel"));
+    EXPECT_FALSE(release_of("1."));
+    EXPECT_FALSE(release_of("99999999999.1"));
 }
 
 struct PortCase {

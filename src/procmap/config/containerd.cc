@@ -1,10 +1,10 @@
 #include <set>
 
 #include "core/limits.h"
+#include "core/release.h"
 #include "procmap/config/components.h"
 #include "procmap/config/flags.h"
 #include "procmap/config/toml_file.h"
-#include "procmap/config/version.h"
 
 namespace hopscope::procmap {
 namespace {

@@ -1,7 +1,7 @@
+#include "core/release.h"
 #include "procmap/config/components.h"
 #include "procmap/config/flags.h"
 #include "procmap/config/readers.h"
-#include "procmap/config/version.h"
 
 namespace hopscope::procmap {
 namespace {

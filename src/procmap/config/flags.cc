@@ -4,6 +4,8 @@
 #include <optional>
 #include <set>
 
+#include "core/node_words.h"
+
 namespace hopscope::procmap {
 namespace {
 
@@ -39,8 +41,6 @@ const FlagSpec* find_spec(std::span<const FlagSpec> table, Written& written, std
 }
 
 }  // namespace
-
-std::string cmdline_path(const Process& process) { return "/proc/" + std::to_string(process.id.pid) + "/cmdline"; }
 
 void apply_flags(Draft& draft, std::span<const Untrusted> arguments, std::span<const FlagSpec> table, Origin origin) {
     std::set<std::string_view> begun;  // lists that this command line has begun: it replaces what a file says

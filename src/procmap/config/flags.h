@@ -18,9 +18,6 @@ struct FlagSpec {
     bool repeated = false;  // each use adds one to the list, else the last one wins
 };
 
-// "/proc/PID/cmdline".
-std::string cmdline_path(const Process& process);
-
 // Writes every option of the table that the process was started with. The first argument is the program's name.
 void apply_flags(Draft& draft, const Process& process, std::span<const FlagSpec> table);
 // The same for arguments that came from elsewhere; `origin` is where.

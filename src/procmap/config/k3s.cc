@@ -1,6 +1,7 @@
 // k3s and RKE2 run the kubelet (and on servers the control plane) inside their own process and overwrite their command
 // line; what they were told stands in /etc/rancher/k3s/config.yaml and its drop-ins. The containerd that they start is
 // a process of its own with a command line of its own.
+#include "core/node_words.h"
 #include "procmap/config/components.h"
 #include "procmap/config/kubelet_keys.h"
 
@@ -35,12 +36,11 @@ void apply_file(Draft& draft, ProcessFiles& files, const std::string& path) {
 // hash.
 bool is_k3s(const Process& process) {
     const std::string_view exe = process.exe.raw();
-    if (exe.substr(exe.rfind('/') + 1) == "k3s" || exe.find("/rancher/k3s/data/") != std::string_view::npos)
-        return true;
+    if (base_name(exe) == "k3s" || exe.find("/rancher/k3s/data/") != std::string_view::npos) return true;
     if (process.cmdline.empty()) return false;
     std::string_view title = process.cmdline[0].raw();
     title = title.substr(0, title.find(' '));
-    title = title.substr(title.rfind('/') + 1);
+    title = base_name(title);
     return title == "k3s" || title == "k3s-server" || title == "k3s-agent";
 }
 

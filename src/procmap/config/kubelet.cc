@@ -1,6 +1,6 @@
+#include "core/release.h"
 #include "procmap/config/components.h"
 #include "procmap/config/kubelet_keys.h"
-#include "procmap/config/version.h"
 
 namespace hopscope::procmap {
 namespace {

@@ -4,23 +4,11 @@
 #include <map>
 
 #include "core/limits.h"
+#include "core/node_words.h"
 #include "procmap/names/runtime_answer.h"
 
 namespace hopscope::procmap {
 namespace {
-
-// "-id X", "--id X", "-id=X".
-std::string argument(const Process& process, std::string_view name) {
-    for (std::size_t i = 1; i < process.cmdline.size(); ++i) {
-        std::string_view word = process.cmdline[i].raw();
-        if (!word.starts_with('-')) continue;
-        word.remove_prefix(word.starts_with("--") ? 2 : 1);
-        if (word == name && i + 1 < process.cmdline.size()) return process.cmdline[i + 1].raw();
-        if (word.starts_with(name) && word.substr(name.size()).starts_with('='))
-            return std::string(word.substr(name.size() + 1));
-    }
-    return {};
-}
 
 // "k8s_main_web_default_6b1f…_0": no part of it may hold '_' (DNS labels and a UUID).
 bool take_kubernetes_name(std::string_view name, ContainerNames& names) {
@@ -100,20 +88,18 @@ void take_member(Collector& collector, const SocketTable& table, const Process& 
 }  // namespace
 
 std::optional<ShimArguments> shim_arguments(const Process& process) {
-    ShimArguments shim{argument(process, "namespace"), argument(process, "id"), argument(process, "address")};
-    if (shim.id.empty()) {
-        const std::string directory = argument(process, "workdir");
-        shim.id = directory.substr(directory.rfind('/') + 1);
-    }
+    ShimArguments shim{std::string(argument_of(process, "namespace")), std::string(argument_of(process, "id")),
+                       std::string(argument_of(process, "address"))};
+    if (shim.id.empty()) shim.id = base_name(argument_of(process, "workdir"));
     if (shim.id.empty() && process.cmdline.size() > 1) shim.id = process.cmdline[1].raw();
     if (!is_container_id(shim.id)) return std::nullopt;
     return shim;
 }
 
 std::optional<ConmonArguments> conmon_arguments(const Process& process) {
-    ConmonArguments conmon{argument(process, "c"), argument(process, "n")};
-    if (conmon.id.empty()) conmon.id = argument(process, "cid");
-    if (conmon.name.empty()) conmon.name = argument(process, "name");
+    ConmonArguments conmon{std::string(argument_of(process, "c")), std::string(argument_of(process, "n"))};
+    if (conmon.id.empty()) conmon.id = argument_of(process, "cid");
+    if (conmon.name.empty()) conmon.name = argument_of(process, "name");
     if (!is_container_id(conmon.id)) return std::nullopt;
     return conmon;
 }

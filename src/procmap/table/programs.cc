@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/limits.h"
+#include "core/node_words.h"
 
 namespace hopscope::procmap {
 namespace {
@@ -69,7 +70,7 @@ void Programs::judge(ProcessFacts& facts) {
         if (program != nullptr) {
             source.kind = ProgramSource::Kind::executable;
             give_role(process, *program, source, facts.is_monitor);
-            const bool nobody = process.role == ProcessRole::unknown || process.role == ProcessRole::in_container;
+            const bool nobody = !is_component(process.role);
             // A Go program may be several in one (k3s): what it is this time, its arguments tell.
             const bool never = program->kind == Program::Kind::other_elf || program->kind == Program::Kind::not_elf;
             if (nobody && never && !named && !process.exe.empty() && !is_deleted(process.exe.raw())) {

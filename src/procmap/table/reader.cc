@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "core/limits.h"
+#include "core/node_words.h"
 #include "procmap/table/namespaces.h"
 #include "procmap/table/process_book.h"
 #include "procmap/table/socket_index.h"
@@ -49,8 +50,6 @@ Timestamp boot_time(const HostRoot& root) {
     constexpr std::int64_t kSecondsMax = INT64_MAX / kNanosecondsPerSecond / 2;
     return {seconds > 0 && seconds < kSecondsMax ? seconds * kNanosecondsPerSecond : 0};
 }
-
-bool is_unix(const Socket& socket) { return socket.transport != Transport::tcp && socket.transport != Transport::udp; }
 
 std::string count_of(std::uint64_t part, std::uint64_t all, const char* what) {
     return std::to_string(part) + " of " + std::to_string(all) + " " + what;
@@ -255,11 +254,10 @@ void TableReader::State::take_processes(SocketTable& table) {
 void TableReader::State::prove_by_sockets(SocketTable& table) {
     std::map<std::uint32_t, std::vector<std::string>> paths;  // of the processes that have a role
     for (const Process& process : table.processes)
-        if (process.role != ProcessRole::unknown && process.role != ProcessRole::in_container)
-            paths.try_emplace(process.id.pid);
+        if (is_component(process.role)) paths.try_emplace(process.id.pid);
     if (paths.empty()) return;
     for (const Socket& socket : table.sockets)
-        if (is_unix(socket) && socket.state == SocketState::listen && !socket.unix_local.path.empty())
+        if (is_unix(socket.transport) && socket.state == SocketState::listen && !socket.unix_local.path.empty())
             for (const SocketOwner& owner : socket.owners) {
                 const auto known = paths.find(owner.process.pid);
                 if (known != paths.end() &&

@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "core/node_words.h"
+
 namespace hopscope::procmap {
 namespace {
 
@@ -213,11 +215,6 @@ std::string what_it_is(const Process& process, const Program& program) {
 }
 
 }  // namespace
-
-std::string_view base_name(std::string_view path) {
-    const std::size_t slash = path.rfind('/');
-    return slash == std::string_view::npos ? path : path.substr(slash + 1);
-}
 
 bool is_named_like_component(const Process& process) { return named_role(process) != ProcessRole::unknown; }
 

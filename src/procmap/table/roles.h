@@ -26,7 +26,4 @@ bool is_named_like_component(const Process& process);
 // Adds "listens on …" where a unix socket of the process has the usual place of its role.
 void add_socket_proof(Process& process, const std::vector<std::string>& listening_paths);
 
-// Part of a path behind the last '/'.
-std::string_view base_name(std::string_view path);
-
 }  // namespace hopscope::procmap

@@ -1,4 +1,4 @@
-// "1.18.9" and "v1.26.15+k3s1" as two numbers, for defaults that changed with a release.
+// "1.18.9" and "v1.26.15+k3s1" as two numbers, for what came, changed or went with a release.
 #pragma once
 
 #include <charconv>
@@ -6,13 +6,14 @@
 #include <optional>
 #include <string_view>
 
-namespace hopscope::procmap {
+namespace hopscope {
 
 struct Release {
     unsigned major = 0, minor = 0;
-    auto operator<=>(const Release&) const = default;
+    constexpr auto operator<=>(const Release&) const = default;
 };
 
+// None where it is no version ("devel", "1."), or none that fits.
 inline std::optional<Release> release_of(std::string_view version) {
     if (version.starts_with('v')) version.remove_prefix(1);
     Release release;
@@ -24,4 +25,4 @@ inline std::optional<Release> release_of(std::string_view version) {
     return release;
 }
 
-}  // namespace hopscope::procmap
+}  // namespace hopscope

@@ -1,0 +1,47 @@
+// Small questions about the sockets, processes and paths of a node that several rooms ask: answered once.
+//
+// Pure; borrows what it is given. A role is not told here (procmap/table/roles), nor is a path looked at.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/process.h"
+#include "core/socket_table.h"
+
+namespace hopscope {
+
+constexpr bool is_unix(Transport transport) { return transport != Transport::tcp && transport != Transport::udp; }
+
+// A program of a Kubernetes node by itself, not a workload's.
+constexpr bool is_component(ProcessRole role) {
+    return role != ProcessRole::unknown && role != ProcessRole::in_container;
+}
+
+// "k3s" of "/usr/local/bin/k3s".
+constexpr std::string_view base_name(std::string_view path) {
+    const std::size_t slash = path.rfind('/');
+    return slash == std::string_view::npos ? path : path.substr(slash + 1);
+}
+
+// The value of "-name VALUE", "--name VALUE" or "-name=VALUE" among a program's arguments; empty: none. May be a
+// secret: ask only for names whose values are none.
+inline std::string_view argument_of(const Process& process, std::string_view name) {
+    for (std::size_t i = 1; i < process.cmdline.size(); ++i) {
+        std::string_view word = process.cmdline[i].raw();
+        if (!word.starts_with('-')) continue;
+        while (word.starts_with('-')) word.remove_prefix(1);
+        if (word == name) return i + 1 < process.cmdline.size() ? std::string_view(process.cmdline[i + 1].raw()) : "";
+        if (word.size() > name.size() && word.starts_with(name) && word[name.size()] == '=')
+            return word.substr(name.size() + 1);
+    }
+    return {};
+}
+
+// "/proc/812/cmdline": where arguments are quoted from.
+inline std::string cmdline_path(const Process& process) {
+    return "/proc/" + std::to_string(process.id.pid) + "/cmdline";
+}
+
+}  // namespace hopscope
