@@ -319,7 +319,7 @@ def unix_peers_are_named(world):
 def ss_unix():
     """{inode: {path, peer, owners}} of `ss -xp`: connected unix sockets."""
     out = {}
-    for line in subprocess.run(["ss", "-xpH"], capture_output=True, text=True, check=True).stdout.splitlines():
+    for line in subprocess.run(["ss", "-xpH"], capture_output=True, text=True, errors="replace", check=True).stdout.splitlines():
         words = line.split(None, 8)
         path, inode, peer = words[4], int(words[5]), int(words[7])
         owners = {(int(pid), int(fd)) for pid, fd in re.findall(r"pid=(\d+),fd=(\d+)", words[8] if len(words) > 8 else "")}
@@ -372,7 +372,7 @@ def tcp_listeners_equal_ss(world):
 
     def theirs():
         out = set()
-        for line in subprocess.run(["ss", "-tlnpH"], capture_output=True, text=True, check=True).stdout.splitlines():
+        for line in subprocess.run(["ss", "-tlnpH"], capture_output=True, text=True, errors="replace", check=True).stdout.splitlines():
             address, number = line.split()[3].rsplit(":", 1)
             address = "::" if address == "*" else address.strip("[]").split("%")[0]
             owners = {(int(pid), int(fd)) for pid, fd in re.findall(r"pid=(\d+),fd=(\d+)", line)}
@@ -431,7 +431,7 @@ def lsof_agrees(world):
     need("lsof")
     runtime, _ = world.runtime()
     mine = os.fstat(runtime.client.connection.socket.fileno()).st_ino
-    done = subprocess.run(["lsof", "-n", "-P", "-U", "-E", "-a", "-p", str(runtime.pid)], capture_output=True, text=True)
+    done = subprocess.run(["lsof", "-n", "-P", "-U", "-E", "-a", "-p", str(runtime.pid)], capture_output=True, text=True, errors="replace")
     assert "ENDPOINTS" not in done.stderr, done.stderr
     theirs = set()
     for line in done.stdout.splitlines():
