@@ -30,6 +30,7 @@ public:
         add_outgoing();
         add_unix_pairs();
         add_shims();
+        add_execs();
         add_parents();
         return take();
     }
@@ -214,6 +215,28 @@ private:
         if (sandbox == by_shim_id.end()) return {0, {}};
         return {sandbox->second,
                 "container " + shown + " by its cgroup, in sandbox " + display(names->sandbox_id.substr(0, 12))};
+    }
+
+    // Which process an exec is cannot be told from its FIFOs: who holds them is.
+    void add_execs() {
+        for (const RunningExec& exec : index_.node().execs) {
+            GraphNode node;
+            node.kind = GraphNode::Kind::exec;
+            node.id = "x" + display(exec.exec_id);
+            node.label = "exec " + display(std::string_view(exec.exec_id.raw()).substr(0, 12));
+            node.container_id = exec.container_id;
+            node.k8s = index_.names_of(exec.container_id);
+            std::map<std::uint32_t, std::uint32_t> holders;  // pid to its first descriptor
+            for (const SocketOwner& holder : exec.holders) {
+                const auto [known, is_new] = holders.try_emplace(holder.process.pid, holder.fd);
+                if (!is_new) known->second = std::min(known->second, holder.fd);
+            }
+            for (const auto& [pid, fd] : holders)
+                if (add_process(pid))
+                    add_edge(GraphEdge::Kind::serves, process_id(pid), node.id,
+                             "holds its FIFOs, fd " + std::to_string(fd), Grade::decoded);
+            if (!holders.empty()) nodes_.emplace(node.id, std::move(node));
+        }
     }
 
     void add_parents() {

@@ -10,11 +10,11 @@
 namespace hopscope::chain {
 
 struct GraphNode {
-    enum class Kind : std::uint8_t { process, listener, remote } kind{};
-    std::string id;   // stable within a document: "p2685", "l127.0.0.1:33821", "r10.0.0.2"
+    enum class Kind : std::uint8_t { process, listener, remote, exec } kind{};
+    std::string id;   // stable within a document: "p2685", "l127.0.0.1:33821", "r10.0.0.2", "x" and the exec's id
     Process process;  // process
     std::string process_role;
-    K8sNames k8s;  // process in a container
+    K8sNames k8s;  // process in a container, exec
     std::string container_id;
     std::string label;             // hostile where it holds a path: show through display()
     std::string role, confidence;  // listener

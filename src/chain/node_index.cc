@@ -194,6 +194,17 @@ const hopscope::Process* NodeIndex::main_owner(const Socket& socket) const {
     return best;
 }
 
+K8sNames NodeIndex::names_of(std::string_view container_id) const {
+    K8sNames k8s;
+    if (const ContainerNames* names = container(container_id)) {
+        k8s.namespace_ = names->namespace_;
+        k8s.pod = names->pod;
+        k8s.container = names->name;
+        k8s.uid = names->pod_uid;
+    }
+    return k8s;
+}
+
 Owner NodeIndex::owner(const SocketOwner& owner) const {
     Owner full;
     full.process.pid = owner.process.pid;
@@ -203,12 +214,7 @@ Owner NodeIndex::owner(const SocketOwner& owner) const {
     full.process = short_form(*known);
     full.process_role = to_string(known->role);
     full.container_id = known->container_id.raw();
-    if (const ContainerNames* names = container(full.container_id)) {
-        full.k8s.namespace_ = names->namespace_;
-        full.k8s.pod = names->pod;
-        full.k8s.container = names->name;
-        full.k8s.uid = names->pod_uid;
-    }
+    full.k8s = names_of(full.container_id);
     if (full.k8s.uid.empty()) full.k8s.uid = known->pod_uid;
     return full;
 }

@@ -27,6 +27,8 @@ public:
     // Null: nothing is known of its settings.
     [[nodiscard]] const ComponentConfig* config(const hopscope::Process& process) const;
     [[nodiscard]] const ContainerNames* container(std::string_view id) const;
+    // Empty where the container is not known.
+    [[nodiscard]] K8sNames names_of(std::string_view container_id) const;
 
     // Sockets that wait for others: TCP and unix in state listen, UDP without a remote end. Sorted.
     [[nodiscard]] const std::vector<const Socket*>& listeners() const { return listeners_; }

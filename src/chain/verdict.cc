@@ -5,6 +5,7 @@
 #include "chain/verdict_draft.h"
 #include "chain/verdict_parts.h"
 #include "chain/verdict_rules.h"
+#include "chain/verdict_settings.h"
 
 namespace hopscope::chain {
 namespace {
@@ -114,12 +115,27 @@ void describe(Verdict& verdict, const Draft& draft) {
         verdict.what_it_does = std::string(text->what);
         if (!own.empty()) verdict.what_it_does = own + (text->what.empty() ? "" : " " + std::string(text->what));
     }
-    verdict.why_404 = std::string(text->why_404);
+    verdict.why_404 = draft.why_404.empty() ? std::string(text->why_404) : draft.why_404;
 }
 
-std::string how_to_tell(const Verdict& verdict) {
+std::string how_to_tell(const Verdict& verdict, const Listener& listener) {
+    if (listener.probed) return "a capture during kubectl exec tells (--with FILE): the probe did not";
     return "hopscope why " + std::to_string(verdict.local.port) +
            " --probe asks it harmlessly (loopback only); a capture during kubectl exec tells as well (--with FILE)";
+}
+
+// Who may use a listener once connected: what its settings say where they are known, else what is usual.
+std::string login_words(const Verdict& verdict, const Listener& listener, const NodeIndex& index) {
+    const RoleText* text = role_text(verdict.role);
+    if (!text) return "";
+    const ComponentConfig* config = listener.owner ? index.config(*listener.owner) : nullptr;
+    const ConfigValue* anonymous = config ? config->find("authentication.anonymous.enabled") : nullptr;
+    if (verdict.role != "kubelet-api" || !anonymous) return std::string(text->login);
+    if (!is_true(*anonymous))
+        return "The kubelet asks for a client certificate or a bearer token: " + cite(*anonymous) + ".";
+    const ConfigValue* mode = config->find("authorization.mode");
+    return "Nobody must say who he is: " + cite(*anonymous) +
+           (mode ? "; what he may do is decided by " + cite(*mode) : "") + ".";
 }
 
 void describe_unknown(Verdict& verdict, const Listener& listener) {
@@ -135,11 +151,12 @@ void describe_unknown(Verdict& verdict, const Listener& listener) {
         verdict.title = "a " + kind + " whose owner cannot be seen";
     }
     verdict.short_why = listener.owner && is_component(listener.owner->role)
-                            ? "no setting and no traffic explains it; try --probe"
+                            ? listener.probed ? "no setting and no traffic explains it"
+                                              : "no setting and no traffic explains it; try --probe"
                         : listener.owner ? "not a component of the node"
                                          : "its owner cannot be seen";
     if (!is_unix(verdict.transport) && listener.owner && is_component(listener.owner->role))
-        verdict.remedy = how_to_tell(verdict);
+        verdict.remedy = how_to_tell(verdict, listener);
 }
 
 Verdict verdict_of(Listener& listener, const NodeIndex& index, std::vector<Finding>& findings) {
@@ -154,6 +171,7 @@ Verdict verdict_of(Listener& listener, const NodeIndex& index, std::vector<Findi
     verdict.seen = listener.seen;
     verdict.evidence = owner_evidence(listener);
     verdict.evidence.insert(verdict.evidence.end(), listener.file_evidence.begin(), listener.file_evidence.end());
+    if (listener.probed) verdict.evidence.push_back(*listener.probed);
 
     const Draft* best = best_draft(listener.drafts);
     const bool decoy = best && best->proof.holder == Holder::doubtful;
@@ -163,7 +181,7 @@ Verdict verdict_of(Listener& listener, const NodeIndex& index, std::vector<Findi
         verdict.confidence = std::string(to_string(sure_of(chosen.proof)));
         describe(verdict, chosen);
         if (verdict.role == "cri-streaming-server" && sure_of(chosen.proof) <= Sure::medium)
-            verdict.remedy = how_to_tell(verdict);
+            verdict.remedy = how_to_tell(verdict, listener);
         verdict.evidence.insert(verdict.evidence.end(), chosen.evidence.begin(), chosen.evidence.end());
     } else {
         if (decoy) verdict.evidence.insert(verdict.evidence.end(), best->evidence.begin(), best->evidence.end());
@@ -178,9 +196,11 @@ Verdict verdict_of(Listener& listener, const NodeIndex& index, std::vector<Findi
     const Reach reach = reach_of(listener, index.node());
     verdict.reach = reach.word;
     verdict.who_can_reach = reach.sentence;
-    if (const RoleText* text = role_text(verdict.role); text && !text->login.empty())
-        verdict.who_can_reach += " " + std::string(text->login);
+    if (const std::string login = login_words(verdict, listener, index); !login.empty())
+        verdict.who_can_reach += " " + login;
     verdict.peers = peers_of(socket, index);
+    if (verdict.role == "cri-streaming-server" || verdict.role == "docker-api")
+        verdict.execs = execs_of(verdict.owners, index);
     find_trouble(verdict, listener, index, findings);
     return verdict;
 }

@@ -24,6 +24,7 @@ struct Peer {
     std::uint64_t inode = 0;       // unix: of the peer's end
     std::uint32_t fd = 0;          // of the peer's end; 0 with pid 0: unknown
     std::string state;             // "established", "close-wait" …
+    bool client_closed = false;    // TCP: the client has said that it sends no more, the server still holds its end
 };
 
 struct Owner {
@@ -31,6 +32,12 @@ struct Owner {
     std::string process_role;  // "containerd"
     std::uint32_t fd = 0;
     std::string container_id;  // where the owner runs in one
+    K8sNames k8s;
+};
+
+// An exec whose standard streams (FIFOs) a runtime holds open now.
+struct OpenExec {
+    std::string container_id, exec_id;
     K8sNames k8s;
 };
 
@@ -51,6 +58,7 @@ struct Verdict {
     std::vector<Evidence> evidence;  // ids: owner config version behaviour traffic cri probe contradiction
     std::vector<RuledOut> ruled_out;
     std::vector<Peer> peers;
+    std::vector<OpenExec> execs;        // of the owners, where the listener is the way to exec: which peer's is unknown
     std::vector<std::string> findings;  // codes; the findings stand in Judgement::findings
     std::uint64_t seen = 0;             // requests or upgrades in traffic
 };

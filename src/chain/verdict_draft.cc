@@ -46,6 +46,7 @@ void add_draft(std::vector<Draft>& drafts, Draft draft) {
     fill(same->component, draft.component);
     fill(same->short_why, draft.short_why);
     fill(same->why_this_port, draft.why_this_port);
+    fill(same->why_404, draft.why_404);
     fill(same->what, draft.what);
     fill(same->title, draft.title);
 }

@@ -2,6 +2,7 @@
 // Internal to the verdicts.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,8 @@ namespace hopscope::chain {
 struct Draft {
     std::string role, component;
     Proof proof;
-    std::vector<Evidence> evidence;                     // without the owner's
-    std::string short_why, why_this_port, what, title;  // empty: from the role's words
+    std::vector<Evidence> evidence;                              // without the owner's
+    std::string short_why, why_this_port, why_404, what, title;  // empty: from the role's words
     bool tls = false;
 };
 
@@ -35,6 +36,8 @@ struct Listener {
     std::string unix_path;                // where it lies now
     std::vector<Evidence> file_evidence;  // unix: how the file was found
     bool other_file = false;              // unix: another socket lies at its path now
+    std::optional<Evidence> probed;       // it was asked (--probe), and its answers fit no role
+    bool answers_otherwise = false;       // … and no CRI streaming server answers so
 };
 
 // How far the owner may carry a role; `fits`: the role is one of that component.

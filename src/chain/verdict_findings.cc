@@ -160,18 +160,26 @@ private:
     }
 
     void lingering() {
-        std::size_t count = 0;
-        const Peer* first = nullptr;
-        for (const Peer& peer : verdict_.peers)
-            if (peer.state == "close-wait" && ++count == 1) first = &peer;
-        if (!first) return;
-        const std::string who = first->process.pid != 0 ? name_of(first->process)
-                                : first->from           ? to_string(*first->from)
-                                                        : "somebody";
-        add("PRT-03", Severity::warning,
-            std::to_string(count) + (count == 1 ? " connection" : " connections") + " to " + place_ + " (" + who +
-                ") in CLOSE-WAIT: one side has closed, the other does not let go",
-            "the exec or attach behind it hangs: see which with hopscope graph, or restart the side that holds it");
+        // Each side that does not let go is a finding of its own: the remedy is on that side.
+        for (const bool client_closed : {true, false}) {
+            std::size_t count = 0;
+            const Peer* first = nullptr;
+            for (const Peer& peer : verdict_.peers)
+                if (peer.state == "close-wait" && peer.client_closed == client_closed && ++count == 1) first = &peer;
+            if (!first) continue;
+            const std::string who = first->process.pid != 0 ? name_of(first->process)
+                                    : first->from           ? to_string(*first->from)
+                                                            : "somebody";
+            const std::string holder = client_closed ? name_ : first->process.pid != 0 ? who : "the client";
+            add("PRT-03", Severity::warning,
+                std::to_string(count) + (count == 1 ? " connection" : " connections") + " to " + place_ + " (" + who +
+                    ") in CLOSE-WAIT: " + (client_closed ? "the client has closed, " : "the server has closed, ") +
+                    holder + " does not let go",
+                client_closed
+                    ? "what was run in the container still runs: hopscope why " + std::to_string(verdict_.local.port) +
+                          " lists the execs; end it there, or restart " + holder
+                    : "restart " + holder + ", which holds the connection");
+        }
     }
 
     Verdict& verdict_;
@@ -210,6 +218,7 @@ void find_left_behind(const std::vector<Verdict>& verdicts, const NodeIndex& ind
     for (const RunningExec* exec : execs) {
         if (findings.size() >= limits::kVerdictFindingsMax) return;
         std::string where = "container " + display(exec->container_id.substr(0, 12));
+        const std::string id = display(std::string_view(exec->exec_id.raw()).substr(0, 12));
         if (const ContainerNames* names = index.container(exec->container_id); names && !names->pod.empty())
             where += " (" + display(names->namespace_) + "/" + display(names->pod) +
                      (names->name.empty() ? "" : " " + display(names->name)) + ")";
@@ -218,11 +227,13 @@ void find_left_behind(const std::vector<Verdict>& verdicts, const NodeIndex& ind
         Finding finding;
         finding.code = "PRT-04";
         finding.severity = Severity::warning;
-        finding.says = "an exec in " + where +
+        finding.says = "exec " + id + " in " + where +
                        " still runs though no streaming connection is open: its client is gone (inferred: " +
                        (process ? name_of(*process) : "process " + std::to_string(holder.process.pid)) +
                        " holds its FIFOs; an exec probe looks the same while it runs)";
-        finding.remedy = "if it is still there in a minute, end the process inside the container";
+        finding.remedy =
+            "if it is still there in a minute, end its process: hopscope graph lists those of the container below its "
+            "shim";
         finding.at = index.node().table.at;
         findings.push_back(std::move(finding));
     }

@@ -18,6 +18,9 @@ Reach reach_of(const Listener& listener, const Node& node);
 // At most limits::kVerdictPeersMax, sorted.
 std::vector<Peer> peers_of(const Socket& listener, const NodeIndex& index);
 
+// The execs whose FIFOs one of these owners holds open. At most limits::kVerdictPeersMax, sorted.
+std::vector<OpenExec> execs_of(const std::vector<Owner>& owners, const NodeIndex& index);
+
 // Adds what is wrong with one listener; its code to the verdict, with a remedy where the verdict has none.
 void find_trouble(Verdict& verdict, const Listener& listener, const NodeIndex& index, std::vector<Finding>& findings);
 // Of the whole node: execs whose client is gone.

@@ -75,6 +75,7 @@ std::vector<Peer> peers_of(const Socket& listener, const NodeIndex& index) {
         // CLOSE-WAIT at either end is what matters: somebody does not let go.
         const bool lingers = client && client->state == SocketState::close_wait;
         add_peer(peers, index, client, *server, to_string(lingers ? client->state : server->state));
+        peers.back().client_closed = server->state == SocketState::close_wait;
     }
     for (const Socket* client : index.clients_without_server(listener))
         add_peer(peers, index, client, *client, to_string(client->state));
@@ -84,6 +85,22 @@ std::vector<Peer> peers_of(const Socket& listener, const NodeIndex& index) {
     });
     if (peers.size() > limits::kVerdictPeersMax) peers.resize(limits::kVerdictPeersMax);
     return peers;
+}
+
+std::vector<OpenExec> execs_of(const std::vector<Owner>& owners, const NodeIndex& index) {
+    std::vector<OpenExec> execs;
+    for (const RunningExec& exec : index.node().execs) {
+        const bool held = std::any_of(exec.holders.begin(), exec.holders.end(), [&](const SocketOwner& holder) {
+            return std::any_of(owners.begin(), owners.end(),
+                               [&](const Owner& owner) { return owner.process.pid == holder.process.pid; });
+        });
+        if (held) execs.push_back({exec.container_id, exec.exec_id.raw(), index.names_of(exec.container_id)});
+    }
+    std::sort(execs.begin(), execs.end(), [](const OpenExec& a, const OpenExec& b) {
+        return std::tie(a.container_id, a.exec_id) < std::tie(b.container_id, b.exec_id);
+    });
+    if (execs.size() > limits::kVerdictPeersMax) execs.resize(limits::kVerdictPeersMax);
+    return execs;
 }
 
 }  // namespace hopscope::chain

@@ -17,11 +17,12 @@ namespace hopscope::chain {
 struct TcpRule {
     ProcessRole owner{};
     std::string_view role;
-    std::uint16_t default_port = 0;  // 0: listens only where it is told to
-    std::string_view key;            // a number, or places ("127.0.0.1:10249", URLs)
-    std::string_view address_key;    // where `key` is a number
-    std::string_view enabled_key;    // "true": `key` is in force; empty: always
-    Release until;                   // removed in it; 0.0: still there
+    std::uint16_t default_port = 0;   // 0: listens only where it is told to
+    std::string_view key;             // a number, or places ("127.0.0.1:10249", URLs)
+    std::string_view address_key;     // where `key` is a number
+    std::string_view enabled_key;     // "true": `key` is in force; empty: always
+    Release until = {};               // removed in it; 0.0: still there
+    std::string_view component = {};  // empty: the owner's own name
 };
 std::span<const TcpRule> tcp_rules();
 

@@ -209,6 +209,12 @@ Draft words_of_streaming(const Listener& listener, const StreamingRule& rule, co
         }
     }
     if (plan.tls) draft.what += " TLS is on: " + plan.tls_words + ".";
+    if (!rule.path_prefix.empty()) {
+        const std::string below(rule.path_prefix);
+        draft.why_404 = "it knows only " + below + "/exec/, " + below + "/attach/ and " + below +
+                        "/portforward/ plus a token that lives 60 s. /metrics and /healthz answer \"404: Page Not "
+                        "Found\", that is normal.";
+    }
     return draft;
 }
 
@@ -277,6 +283,7 @@ private:
                     evidence(Grade::decoded, "contradiction",
                              "its settings name another address than " + place_words(listener->socket->local)));
             }
+            if (listener->answers_otherwise) draft.proof.contradiction = true;  // the probe's evidence says it
             add_draft(listener->drafts, std::move(draft));
         }
     }
@@ -284,7 +291,8 @@ private:
     void take_random() {
         std::vector<Listener*> candidates;
         for (Listener* listener : own_)
-            if (!is_explained(*listener) && is_in_place(*listener, plan_)) candidates.push_back(listener);
+            if (!is_explained(*listener) && is_in_place(*listener, plan_) && !listener->answers_otherwise)
+                candidates.push_back(listener);
         // A port outside the range was not picked by the kernel; but the range may have been another when it was.
         if (std::any_of(candidates.begin(), candidates.end(),
                         [&](Listener* each) { return is_ephemeral(*each, node_); }))
@@ -300,6 +308,7 @@ private:
 
     std::string why_no_candidate(const Listener& listener) const {
         if (is_explained(listener)) return "its settings say what this port is for";
+        if (listener.answers_otherwise) return "it answers the probe as no streaming server does";
         if (!is_in_place(listener, plan_))
             return plan_.place && plan_.place->address ? "it would listen on " + to_string(plan_.place->address.value())
                                                        : "it would listen on another address";

@@ -53,7 +53,8 @@ void weigh(const TcpRule& rule, Listener& listener, const ComponentConfig* confi
                  ", this is " + version_words(owner));
         return;
     }
-    Draft draft{.role = role, .component = std::string(to_string(owner.role))};
+    Draft draft{.role = role,
+                .component = std::string(rule.component.empty() ? to_string(owner.role) : rule.component)};
     draft.proof.holder = holder_of(listener, true);
     const ConfigValue* value = config ? config->find(rule.key) : nullptr;
     if (!value) {
@@ -162,6 +163,25 @@ bool is_streaming(const ProbeAnswer& answer, const std::string& prefix) {
            get->body.raw().starts_with("404 page not found");
 }
 
+// What came back where no fingerprint fits: also that is worth telling.
+void take_other_answer(Listener& listener, const ProbeAnswer& answer) {
+    if (answer.lines.empty()) {
+        listener.probed = answer.tls ? evidence(Grade::seen, "probe", "it speaks TLS: nothing more was asked")
+                                     : evidence(Grade::inferred, "probe", answer.trouble);
+        return;
+    }
+    std::string says;
+    for (const ProbeAnswer::Line& line : answer.lines)
+        says += (says.empty() ? "" : "; ") + line.request + ": " + std::to_string(line.status);
+    // The router of a streaming server answers 405 to PUT on its own paths, whatever its version.
+    const auto* plain = find_line(answer, "PUT /exec/x");
+    const auto* below = find_line(answer, "PUT /cri/exec/x");
+    listener.answers_otherwise = plain && below && plain->status != 405 && below->status != 405;
+    says += listener.answers_otherwise ? ": no CRI streaming server answers so"
+                                       : ": not quite as a CRI streaming server answers";
+    listener.probed = evidence(Grade::decoded, "probe", std::move(says));
+}
+
 }  // namespace
 
 void draft_from_settings(Listener& listener, const NodeIndex& index) {
@@ -186,10 +206,14 @@ void draft_from_number(Listener& listener) {
         Draft draft{.role = std::string(rule.role), .component = std::string(rule.component)};
         draft.proof.holder = by_kernel ? Holder::invisible : std::min(holder_of(listener, true), Holder::named);
         draft.proof.behaviour = true;
-        draft.evidence.push_back(evidence(
-            Grade::inferred, "behaviour",
-            by_kernel ? "only the port number says so: the kernel's own sockets have no owner"
-                      : "only the port number and the program's name say so: nothing was read that proves it"));
+        const bool told = std::any_of(listener.drafts.begin(), listener.drafts.end(), [&](const Draft& other) {
+            return other.role == rule.role && other.proof.config;
+        });
+        if (!told)
+            draft.evidence.push_back(evidence(
+                Grade::inferred, "behaviour",
+                by_kernel ? "only the port number says so: the kernel's own sockets have no owner"
+                          : "only the port number and the program's name say so: nothing was read that proves it"));
         draft.short_why = by_kernel ? "known by its number only" : "known by number and name only";
         draft.what = std::string(rule.what) + ".";
         draft.why_this_port = std::to_string(socket.local.port) + " is the usual number.";
@@ -212,6 +236,7 @@ void draft_from_number(Listener& listener) {
 void draft_from_probe(Listener& listener, const NodeIndex& index) {
     for (const ProbeAnswer& answer : index.node().probes) {
         if (answer.endpoint != listener.socket->local || !listener.in_host_namespace) continue;
+        if (!is_streaming(answer, "") && !is_streaming(answer, "/cri")) take_other_answer(listener, answer);
         for (const std::string& prefix : {std::string(), std::string("/cri")}) {
             if (!is_streaming(answer, prefix)) continue;
             const StreamingRule* rule = listener.owner ? streaming_rule(listener.owner->role) : nullptr;

@@ -24,6 +24,11 @@ std::vector<std::string> box_lines(const GraphNode& node) {
         if (!pod.empty()) lines.push_back(pod);
     } else {
         lines.push_back(display(node.label));
+        if (node.kind == GraphNode::Kind::exec) {
+            const std::string pod = pod_name(node.k8s, Glyphs::unicode);
+            lines.push_back("container " + display(std::string_view(node.container_id).substr(0, 12)));
+            if (!pod.empty()) lines.push_back(pod);
+        }
         if (!node.role.empty())
             lines.push_back(display(role_name(node.role)) + (node.confidence.empty() ? "" : ", " + node.confidence));
     }
@@ -52,6 +57,7 @@ std::string_view dot_shape(GraphNode::Kind kind) {
         case GraphNode::Kind::process: return "box";
         case GraphNode::Kind::listener: return "ellipse";
         case GraphNode::Kind::remote: return "plaintext";
+        case GraphNode::Kind::exec: return "note";
     }
     return "box";
 }

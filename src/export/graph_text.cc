@@ -28,13 +28,14 @@ std::string_view to_string(GraphNode::Kind kind) {
         case GraphNode::Kind::process: return "process";
         case GraphNode::Kind::listener: return "listener";
         case GraphNode::Kind::remote: return "remote";
+        case GraphNode::Kind::exec: return "exec";
     }
     return "";
 }
 
 namespace {
 
-// Every process once, with what it listens on, what it is connected to and what it started below it.
+// Every process once, with what it listens on, what it is connected to and whose parent it is.
 class Outline {
 public:
     Outline(Output& out, const Graph& graph, const Style& style) : out_(out), style_(style) {
@@ -84,9 +85,16 @@ private:
             text += "  " + display(node.process_role, style_.glyphs);
         const std::string pod = pod_name(node.k8s, style_.glyphs);
         if (!pod.empty()) text += "  " + pod;
-        if (!node.container_id.empty())
-            text += "  container " + display(std::string_view(node.container_id).substr(0, 12), style_.glyphs);
+        if (!node.container_id.empty()) text += "  " + container(node);
         return text;
+    }
+
+    [[nodiscard]] std::string container(const GraphNode& node) const {
+        return "container " + display(std::string_view(node.container_id).substr(0, 12), style_.glyphs);
+    }
+    [[nodiscard]] std::string place(const GraphNode& node) const {
+        const std::string pod = pod_name(node.k8s, style_.glyphs);
+        return container(node) + (pod.empty() ? "" : " (" + pod + ")");
     }
 
     [[nodiscard]] std::string name(const GraphNode& node) const {
@@ -100,7 +108,7 @@ private:
             case GraphEdge::Kind::listens: return "listens on";
             case GraphEdge::Kind::serves: return "serves";
             case GraphEdge::Kind::connected: return ascii() ? "->" : "─▶";
-            case GraphEdge::Kind::parent: return "started";
+            case GraphEdge::Kind::parent: return "parent of";
         }
         return "";
     }
@@ -108,7 +116,7 @@ private:
     void edges(const GraphNode& node) {
         const auto found = from_.find(node.id);
         if (found == from_.end()) {
-            line("  ", "(no socket with a peer)");
+            line("  ", "(no socket with a peer is seen)");
             return;
         }
         const std::vector<const GraphEdge*>& list = found->second;
@@ -123,6 +131,7 @@ private:
                 text += "  " + display(role_name(to->second->role), style_.glyphs);
                 if (!to->second->confidence.empty()) text += " (" + to->second->confidence + ")";
             }
+            if (to != nodes_.end() && to->second->kind == GraphNode::Kind::exec) text += " in " + place(*to->second);
             line(branch, text + details(edge));
             if (edge.kind == GraphEdge::Kind::listens) clients(edge.to, last);
         }

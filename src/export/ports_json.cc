@@ -62,6 +62,21 @@ void peers_member(JsonWriter& json, const Verdict& verdict) {
     json.end_array();
 }
 
+void execs_member(JsonWriter& json, const Verdict& verdict) {
+    if (verdict.execs.empty()) return;
+    json.begin_array("execs");
+    for (const chain::OpenExec& exec : verdict.execs) {
+        json.begin_object();
+        json.text("exec_id", exec.exec_id);
+        json.begin_object("container");
+        json.text("id", exec.container_id);
+        json.end_object();
+        k8s_member(json, exec.k8s);
+        json.end_object();
+    }
+    json.end_array();
+}
+
 }  // namespace
 
 void process_member(JsonWriter& json, std::string_view key, const chain::Process& process) {
@@ -96,6 +111,7 @@ void port_members(JsonWriter& json, const Verdict& verdict) {
     owners_member(json, verdict);
     if (!verdict.owners.empty()) container_of_owner(json, verdict.owners.front());
     peers_member(json, verdict);
+    execs_member(json, verdict);
     evidence_array(json, "evidence", verdict.evidence);
     if (!verdict.ruled_out.empty()) {
         json.begin_array("ruled_out");

@@ -49,7 +49,8 @@ std::string started_words(const Verdict& verdict, Timestamp booted) {
 
 Table ports_table(const chain::Judgement& shown, const PortsTextOptions& options) {
     const auto title = [&](const char* text) { return options.header ? std::string(text) : std::string(); };
-    constexpr std::size_t kNarrowColumns = 80;
+    // Up to here paths are cut short and roles lose their middle, so that how sure it is has room.
+    constexpr std::size_t kNarrowColumns = 100;
     const bool narrow = options.style.columns != 0 && options.style.columns < kNarrowColumns;
     // What leaves first on a narrow terminal: the path of the program, the peers, the count, then the reason.
     Table table({{.title = title("LISTENS ON"), .when_empty = true},
@@ -64,8 +65,9 @@ Table ports_table(const chain::Judgement& shown, const PortsTextOptions& options
     const Glyphs glyphs = options.style.glyphs;
     // Addresses are never cut; a path of a third of the terminal loses its middle, so that the rest of the row has
     // room.
-    const std::size_t path_columns =
-        options.style.columns == 0 ? kCellColumnsMax : std::max<std::size_t>(24, options.style.columns / 3);
+    const std::size_t path_columns = options.style.columns == 0 ? kCellColumnsMax
+                                     : narrow                   ? 24
+                                                                : options.style.columns / 3;
     for (const Verdict& verdict : shown.verdicts) {
         const bool warned = !verdict.findings.empty();
         std::string place = listens_on(verdict, glyphs);
@@ -173,12 +175,15 @@ namespace {
 constexpr std::size_t kLabelColumns = 17;     // "  Who can reach  "
 constexpr std::size_t kIdColumns = 11;        // "behaviour  "
 constexpr std::size_t kPageColumnsMax = 120;  // longer lines are hard to read
+constexpr std::size_t kPipeColumns = 100;     // no terminal: paragraphs are for people there, too
 constexpr std::size_t kRowsMax = 12;          // owners, peers: more are counted
 
 class Page {
 public:
     Page(Output& out, const Style& style)
-        : out_(out), style_(style), columns_(std::min(style.columns, kPageColumnsMax)) {}
+        : out_(out),
+          style_(style),
+          columns_(style.columns == 0 ? kPipeColumns : std::min(style.columns, kPageColumnsMax)) {}
 
     void title(const Verdict& verdict) {
         const std::string where = listens_on(verdict, style_.glyphs);
@@ -229,16 +234,19 @@ public:
         out_.append('\n');
         gap_ = false;
         add_line(out_, "  " + style_.paint("Evidence", Tone::heading));
-        constexpr std::size_t kLead = 3 + 2 + kIdColumns;
         std::size_t widest = 0;  // of the sentences, so that the sources stand below each other where there is room
-        for (const chain::Evidence& each : list)
+        std::size_t id_columns = kIdColumns;
+        for (const chain::Evidence& each : list) {
             widest = std::max(widest, display_width(display(each.says, style_.glyphs)));
+            id_columns = std::max(id_columns, display_width(display(each.id, style_.glyphs)) + 2);
+        }
+        const std::size_t lead_columns = 3 + 2 + id_columns;
         for (const chain::Evidence& each : list) {
             const std::string says = display(each.says, style_.glyphs);
             const std::string source = source_of(each);
-            const std::size_t room = room_behind(kLead);
+            const std::size_t room = room_behind(lead_columns);
             std::string id = display(each.id, style_.glyphs);
-            id.resize(std::max(kIdColumns, id.size() + 1), ' ');
+            id.append(id_columns - std::min(id_columns, display_width(id)), ' ');
             std::string lead =
                 "   " + style_.paint(std::string(grade_glyph(each.grade, style_.glyphs)), grade_tone(each.grade)) +
                 " " + id;
@@ -249,18 +257,17 @@ public:
                 const bool last = i + 1 == pieces.size();
                 if (last && !source.empty()) {
                     const std::size_t wish =
-                        pieces.size() == 1 && columns_ != 0 && widest + 2 + display_width(source) <= room ? widest
-                                                                                                          : used;
-                    const bool fits = room == 0 || used + 2 + display_width(source) <= room;
+                        pieces.size() == 1 && widest + 2 + display_width(source) <= room ? widest : used;
+                    const bool fits = used + 2 + display_width(source) <= room;
                     if (fits) {
                         line += std::string(wish - used + 2, ' ') + style_.paint(source, Tone::faint);
                     } else {
                         add_line(out_, line);
-                        line = std::string(kLead, ' ') + style_.paint(source, Tone::faint);
+                        line = std::string(lead_columns, ' ') + style_.paint(source, Tone::faint);
                     }
                 }
                 add_line(out_, line);
-                lead = std::string(kLead, ' ');
+                lead = std::string(lead_columns, ' ');
             }
         }
     }
@@ -293,7 +300,7 @@ public:
         std::vector<std::string> lines;
         for (const Peer& peer : verdict.peers) {
             std::string line =
-                peer.process.pid == 0 ? "not on this node, or not visible" : process_words(peer.process, style_.glyphs);
+                peer.process.pid == 0 ? std::string(unseen_peer(peer)) : process_words(peer.process, style_.glyphs);
             if (peer.fd != 0) line += " fd " + std::to_string(peer.fd);
             if (peer.from) line += ", from " + to_string(*peer.from);
             if (peer.inode != 0) line += ", inode " + std::to_string(peer.inode);
@@ -301,6 +308,19 @@ public:
             lines.push_back(std::move(line));
         }
         limited("Peers now", std::move(lines));
+    }
+
+    void execs(const Verdict& verdict) {
+        std::vector<std::string> lines;
+        for (const chain::OpenExec& exec : verdict.execs) {
+            std::string line = "exec " + display(std::string_view(exec.exec_id).substr(0, 12), style_.glyphs) +
+                               ", container " +
+                               display(std::string_view(exec.container_id).substr(0, 12), style_.glyphs);
+            const std::string pod = pod_name(exec.k8s, style_.glyphs);
+            if (!pod.empty()) line += ", " + pod;
+            lines.push_back(std::move(line));
+        }
+        limited("Execs now", std::move(lines));
     }
 
     void findings(const Verdict& verdict, const std::vector<Finding>& all) {
@@ -321,7 +341,13 @@ public:
 
 private:
     [[nodiscard]] std::size_t room_behind(std::size_t used) const {
-        return columns_ == 0 ? 0 : std::max<std::size_t>(24, columns_ - std::min(columns_, used));
+        return std::max<std::size_t>(24, columns_ - std::min(columns_, used));
+    }
+    // The other end of a unix socket, and of a loopback connection, is on this node.
+    static std::string_view unseen_peer(const Peer& peer) {
+        if (peer.client_closed) return "a client that has closed its end";
+        const bool here = !peer.from || peer.from->address.is_loopback();
+        return here ? "a process that cannot be seen" : "not on this node, or not visible";
     }
     [[nodiscard]] std::string source_of(const chain::Evidence& evidence) const {
         std::string source = display(evidence.source, style_.glyphs);
@@ -360,6 +386,7 @@ void write_why_text(Output& out, const Verdict& verdict, const std::vector<Findi
         page.paragraph("Runs since", date_time(verdict.owners.front().process.start) + " UTC");
     page.owners(verdict);
     page.peers(verdict);
+    page.execs(verdict);
     page.evidence(verdict.evidence);
     page.ruled_out(verdict.ruled_out);
     page.findings(verdict, findings);

@@ -37,6 +37,11 @@ constexpr Property kPeer[] = {
     {"fd", "integer", "of the peer's end"},
     {"state", "string", "established, close-wait …"},
 };
+constexpr Property kExec[] = {
+    {"exec_id", "text!", "as the runtime calls it"},
+    {"container", "ref owner_container!", "in which it runs"},
+    {"k8s", "ref k8s", ""},
+};
 constexpr Property kRuledOut[] = {
     {"role", "string!", ""},
     {"says", "text", ""},
@@ -62,6 +67,7 @@ constexpr Property kPort[] = {
     {"container", "ref owner_container", "of the first owner"},
     {"k8s", "ref k8s", "of the first owner"},
     {"peers", "[]ref peer", "who is connected now"},
+    {"execs", "[]ref exec", "of a streaming server, whose FIFOs its process holds open; absent: none is seen"},
     {"evidence", "[]ref evidence", ""},
     {"ruled_out", "[]ref ruled_out", ""},
     {"findings", "[]string", "codes; the findings stand in the document's findings[]"},
@@ -73,6 +79,7 @@ constexpr Definition kPortsObjects[] = {
     {"owner", kOwner, "a process that holds the socket, and its descriptor"},
     {"owner_container", kOwnerContainer, ""},
     {"peer", kPeer, ""},
+    {"exec", kExec, "an exec that runs now"},
     {"ruled_out", kRuledOut, "what it is not, and why"},
 };
 constexpr std::string_view kPortsShared[] = {"endpoint", "evidence", "finding", "k8s"};
@@ -100,6 +107,7 @@ constexpr Definition kWatchObjects[] = {
     {"owner", kOwner, "a process that holds the socket, and its descriptor"},
     {"owner_container", kOwnerContainer, ""},
     {"peer", kPeer, ""},
+    {"exec", kExec, "an exec that runs now"},
     {"ruled_out", kRuledOut, "what it is not, and why"},
     {"end", kWatchProcess, "the process at one end of a connection"},
 };
@@ -127,7 +135,7 @@ constexpr Property kWatch[] = {
 
 constexpr Property kGraphNode[] = {
     {"id", "text!", "stable within the document"},
-    {"kind", "enum process|listener|remote!", ""},
+    {"kind", "enum process|listener|remote|exec!", ""},
     {"label", "text", ""},
     {"process", "ref process", ""},
     {"process_role", "string", "kubelet, containerd …"},
@@ -141,7 +149,7 @@ constexpr Property kGraphEdge[] = {
     {"grade", kGrades, ""}, {"says", "text", ""}, {"count", "integer!", "equal connections are one edge"},
 };
 constexpr Definition kGraphObjects[] = {
-    {"node", kGraphNode, "a process, a listener, or another host"},
+    {"node", kGraphNode, "a process, a listener, another host, or an exec whose FIFOs a process holds open"},
     {"edge", kGraphEdge, ""},
     {"process", kProcess, ""},
     {"owner_container", kOwnerContainer, ""},

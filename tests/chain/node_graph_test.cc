@@ -90,6 +90,25 @@ TEST(NodeGraph, joins_processes_listeners_peers_and_shims) {
     }
 }
 
+TEST(NodeGraph, running_execs_hang_at_who_holds_their_fifos) {
+    NodeStory story = node_with_pod();
+    story.node.execs.push_back({.container_id = std::string(64, 'b'),
+                                .exec_id = Untrusted(std::string(64, 'e')),
+                                .holders = {{ProcessId{2685, 268500}, 41}, {ProcessId{2685, 268500}, 40}}});
+    story.node.execs.push_back({.container_id = std::string(64, 'b'), .exec_id = Untrusted("nobody's"), .holders = {}});
+    const Graph graph = make_graph(story.node, story.judge(), false);
+    const std::string id = "x" + std::string(64, 'e');
+    EXPECT_THAT(edges(graph), Contains("p2685 serves " + id + " x1"));
+    EXPECT_EQ(says(graph, "p2685", id), "holds its FIFOs, fd 40");
+    EXPECT_THAT(ids(graph), Not(HasSubstr("nobody")));
+    for (const GraphNode& node : graph.nodes) {
+        if (node.id != id) continue;
+        EXPECT_EQ(node.kind, GraphNode::Kind::exec);
+        EXPECT_EQ(node.label, "exec eeeeeeeeeeee");
+        EXPECT_EQ(node.k8s.pod.raw(), "web-0");
+    }
+}
+
 TEST(NodeGraph, shows_others_only_when_asked) {
     const NodeStory story = node_with_pod();
     EXPECT_THAT(ids(make_graph(story.node, story.judge(), false)), Not(HasSubstr("p99 ")));

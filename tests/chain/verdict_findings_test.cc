@@ -118,10 +118,30 @@ TEST(Findings, a_connection_in_close_wait_on_a_streaming_port) {
     story.end("127.0.0.1:54766", "127.0.0.1:33821", 5714, 22, SocketState::close_wait);
     const Judgement judgement = story.judge();
     ASSERT_NE(finding(judgement, "PRT-03"), nullptr);
-    EXPECT_EQ(finding(judgement, "PRT-03")->says,
-              "1 connection to 127.0.0.1:33821 (kubelet[5714]) in CLOSE-WAIT: one side has closed, the other does not "
-              "let go");
+    EXPECT_EQ(
+        finding(judgement, "PRT-03")->says,
+        "1 connection to 127.0.0.1:33821 (kubelet[5714]) in CLOSE-WAIT: the server has closed, kubelet[5714] does "
+        "not let go");
+    EXPECT_EQ(finding(judgement, "PRT-03")->remedy, "restart kubelet[5714], which holds the connection");
     EXPECT_EQ(at(judgement, "127.0.0.1:33821").findings, std::vector<std::string>{"PRT-03"});
+}
+
+TEST(Findings, in_close_wait_it_is_told_which_side_does_not_let_go) {
+    NodeStory story;
+    story.containerd();
+    story.listen("127.0.0.1:33821", 2685);
+    // The client's process is gone; its end may be there still, nobody's, or not.
+    story.end("127.0.0.1:33821", "127.0.0.1:54766", 2685, 21, SocketState::close_wait);
+    story.end("127.0.0.1:54766", "127.0.0.1:33821", 0, 0, SocketState::fin_wait);
+    story.end("127.0.0.1:33821", "127.0.0.1:54768", 2685, 22, SocketState::close_wait);
+    const Judgement judgement = story.judge();
+    const Verdict& verdict = at(judgement, "127.0.0.1:33821");
+    ASSERT_EQ(verdict.peers.size(), 2U);
+    for (const Peer& peer : verdict.peers) EXPECT_TRUE(peer.client_closed) << peer.state;
+    ASSERT_NE(finding(judgement, "PRT-03"), nullptr);
+    EXPECT_THAT(finding(judgement, "PRT-03")->says,
+                HasSubstr("in CLOSE-WAIT: the client has closed, containerd[2685] does not let go"));
+    EXPECT_THAT(finding(judgement, "PRT-03")->remedy, HasSubstr("hopscope why 33821 lists the execs"));
 }
 
 TEST(Findings, an_exec_that_outlived_its_client) {
@@ -143,12 +163,59 @@ TEST(Findings, an_exec_that_outlived_its_client) {
     story.listen("127.0.0.1:33821", 2685);
     const Judgement judgement = story.judge();
     ASSERT_NE(finding(judgement, "PRT-04"), nullptr);
-    EXPECT_THAT(finding(judgement, "PRT-04")->says, HasSubstr("an exec in container aaaaaaaaaaaa (default/web-0 main) "
+    EXPECT_THAT(finding(judgement, "PRT-04")->says, HasSubstr("exec e1 in container aaaaaaaaaaaa (default/web-0 main) "
                                                               "still runs though no streaming connection is open"));
     EXPECT_THAT(finding(judgement, "PRT-04")->says, HasSubstr("inferred"));
     story.end("127.0.0.1:33821", "127.0.0.1:54766", 2685, 21);
     story.end("127.0.0.1:54766", "127.0.0.1:33821", 5714, 22);
     EXPECT_EQ(finding(story.judge(), "PRT-04"), nullptr) << "its client may be this one";
+}
+
+TEST(Findings, running_execs_stand_at_the_streaming_server_of_the_runtime_that_holds_their_fifos) {
+    NodeStory story;
+    story.containerd();
+    story.containerd(3000);
+    story.listen("127.0.0.1:33821", 2685);
+    story.listen("127.0.0.1:33822", 3000);
+    const std::string id(64, 'a');
+    story.node.containers.push_back({.id = id,
+                                     .sandbox_id = {},
+                                     .runtime = "containerd",
+                                     .name = Untrusted("main"),
+                                     .pod = Untrusted("web-0"),
+                                     .namespace_ = Untrusted("default"),
+                                     .pod_uid = {},
+                                     .source = {}});
+    story.node.execs.push_back({.container_id = id,
+                                .exec_id = Untrusted("e2"),
+                                .holders = {{ProcessId{2685, 268500}, 40}, {ProcessId{2685, 268500}, 41}}});
+    story.node.execs.push_back({.container_id = id, .exec_id = Untrusted("e1"), .holders = {{ProcessId{2685, 1}, 42}}});
+    const Judgement judgement = story.judge();
+    const std::vector<OpenExec>& execs = at(judgement, "127.0.0.1:33821").execs;
+    ASSERT_EQ(execs.size(), 2U);
+    EXPECT_EQ(execs[0].exec_id + " " + execs[1].exec_id, "e1 e2");
+    EXPECT_EQ(execs[0].container_id, id);
+    EXPECT_EQ(execs[0].k8s.pod.raw(), "web-0");
+    EXPECT_TRUE(at(judgement, "127.0.0.1:33822").execs.empty()) << "another runtime's";
+}
+
+TEST(Findings, who_can_reach_the_kubelet_says_what_its_settings_say) {
+    NodeStory story;
+    story.kubelet();
+    story.listen("*:10250", 5714);
+    EXPECT_THAT(at(story.judge(), "*:10250").who_can_reach,
+                HasSubstr("The kubelet asks for a client certificate or a bearer token: "
+                          "authentication.anonymous.enabled = false"));
+    NodeStory open;
+    open.process(5714, R::kubelet, "kubelet", "1.26.3");
+    open.set(5714, "port", "10250");
+    open.set(5714, "authentication.anonymous.enabled", "true", "/var/lib/kubelet/config.yaml", 4);
+    open.set(5714, "authorization.mode", "AlwaysAllow", "/var/lib/kubelet/config.yaml", 9);
+    open.listen("*:10250", 5714);
+    EXPECT_THAT(at(open.judge(), "*:10250").who_can_reach,
+                HasSubstr("Nobody must say who he is: authentication.anonymous.enabled = true "
+                          "(/var/lib/kubelet/config.yaml:4); what he may do is decided by authorization.mode = "
+                          "AlwaysAllow (/var/lib/kubelet/config.yaml:9)."));
 }
 
 TEST(Findings, nothing_is_said_of_what_is_not_proven) {

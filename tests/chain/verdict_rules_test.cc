@@ -178,7 +178,8 @@ INSTANTIATE_TEST_SUITE_P(
                  "pprof containerd certain", "loopback"},
         PortCase{"", R::containerd, "containerd", "grpc.tcp_address", "10.0.0.5:9000", "10.0.0.5:9000",
                  "containerd-api containerd certain", "world"},
-        PortCase{"k3s", R::kubelet, "k3s", "https-listen-port", "6443", "*:6443", "apiserver kubelet certain", "world"},
+        PortCase{"k3s", R::kubelet, "k3s", "https-listen-port", "6443", "*:6443", "apiserver kube-apiserver certain",
+                 "world"},
         PortCase{"a third party", R::in_container, "coredns", "", "", "*:9153", "metrics coredns medium", "world"},
         PortCase{"", R::in_container, "calico-node", "", "", "127.0.0.1:9099", "calico-health calico medium",
                  "loopback"},
@@ -196,6 +197,27 @@ TEST(Rules, cadvisor_is_gone_since_1_12) {
     EXPECT_EQ(summary(at(story.judge(), "*:4194")), "cadvisor kubelet high");
     story.node.table.processes[0].version = "1.12.0";
     EXPECT_EQ(ruled_out(at(story.judge(), "*:4194"), "cadvisor"), "removed in 1.12, this is kubelet 1.12.0");
+}
+
+TEST(Rules, every_role_has_words_of_its_own) {
+    const auto told = [](std::string_view role) { return role_text(role) && !role_text(role)->noun.empty(); };
+    for (const TcpRule& rule : tcp_rules()) EXPECT_TRUE(told(rule.role)) << rule.role;
+    for (const NumberRule& rule : number_rules()) EXPECT_TRUE(told(rule.role)) << rule.role;
+    for (const SocketRule& rule : socket_rules()) EXPECT_TRUE(told(rule.role)) << rule.role;
+    for (const SocketKey& key : socket_keys()) EXPECT_TRUE(told(key.role)) << key.role;
+}
+
+TEST(Rules, of_k3s_the_api_server_is_not_called_the_kubelets) {
+    NodeStory story;
+    story.process(700, R::kubelet, "k3s", "1.28.5+k3s1");
+    story.set(700, "https-listen-port", "6443");
+    story.listen("*:6443", 700);
+    const Judgement judgement = story.judge();
+    const Verdict& verdict = at(judgement, "*:6443");
+    EXPECT_EQ(verdict.title, "kube-apiserver's API");
+    EXPECT_EQ(verdict.confidence, "certain");
+    EXPECT_THAT(words(verdict, "config"), HasSubstr("https-listen-port = 6443 names this port"));
+    EXPECT_EQ(words(verdict, "behaviour"), "") << "its number is no news where a setting names it";
 }
 
 TEST(Rules, third_parties_say_that_only_number_and_name_tell) {

@@ -87,7 +87,59 @@ TEST(Streaming, a_probe_needs_all_three_answers) {
     story.listen("127.0.0.1:41555", 2685, 12);
     story.probe_streaming("127.0.0.1:41555");
     story.node.probes.front().lines.back().nosniff = false;
-    EXPECT_EQ(at(story.judge(), "127.0.0.1:41555").confidence, "medium");
+    const Judgement judgement = story.judge();
+    EXPECT_EQ(at(judgement, "127.0.0.1:41555").confidence, "medium");
+    EXPECT_THAT(
+        words(at(judgement, "127.0.0.1:41555"), "probe"),
+        HasSubstr("PUT /exec/x: 405; GET /: 404; GET /exec/x: 404: not quite as a CRI streaming server answers"));
+    EXPECT_THAT(at(judgement, "127.0.0.1:41555").remedy, Not(HasSubstr("--probe"))) << "it was asked";
+}
+
+void probe_with(NodeStory& story, std::string_view local, std::vector<std::pair<const char*, std::uint16_t>> lines) {
+    ProbeAnswer& answer = story.node.probes.emplace_back();
+    answer.endpoint = ep(local);
+    for (const auto& [request, status] : lines)
+        answer.lines.push_back({.request = request, .status = status, .nosniff = false, .allow = {}, .body = {}});
+}
+
+TEST(Streaming, who_answers_a_probe_otherwise_is_no_streaming_server) {
+    const std::vector<std::pair<const char*, std::uint16_t>> metrics = {
+        {"PUT /exec/x", 404}, {"GET /", 404}, {"GET /exec/x", 404}, {"PUT /cri/exec/x", 404}, {"GET /cri/exec/x", 404}};
+    NodeStory story;
+    story.containerd();
+    story.listen("127.0.0.1:33821", 2685, 11);
+    story.listen("127.0.0.1:41555", 2685, 12);
+    probe_with(story, "127.0.0.1:41555", metrics);
+    const Judgement judgement = story.judge();
+    const Verdict& other = at(judgement, "127.0.0.1:41555");
+    EXPECT_EQ(summary(other), "unknown containerd low");
+    EXPECT_THAT(words(other, "probe"),
+                HasSubstr("PUT /exec/x: 404; GET /: 404; GET /exec/x: 404; PUT /cri/exec/x: 404; "
+                          "GET /cri/exec/x: 404: no CRI streaming server answers so"));
+    EXPECT_EQ(ruled_out(other, "cri-streaming-server"), "it answers the probe as no streaming server does");
+    EXPECT_EQ(summary(at(judgement, "127.0.0.1:33821")), "cri-streaming-server containerd certain")
+        << "the only one that is left";
+
+    NodeStory fixed;
+    fixed.containerd(2685, "10010");
+    fixed.listen("127.0.0.1:10010", 2685, 11);
+    EXPECT_EQ(at(fixed.judge(), "127.0.0.1:10010").confidence, "certain");
+    probe_with(fixed, "127.0.0.1:10010", metrics);
+    EXPECT_EQ(at(fixed.judge(), "127.0.0.1:10010").confidence, "high") << "its configuration is contradicted";
+}
+
+TEST(Streaming, a_probe_that_got_no_answer_is_told) {
+    NodeStory story;
+    story.containerd();
+    story.listen("127.0.0.1:33821", 2685, 11);
+    ProbeAnswer& silent = story.node.probes.emplace_back();
+    silent.endpoint = ep("127.0.0.1:33821");
+    silent.trouble = "no answer within 1 s";
+    EXPECT_THAT(words(at(story.judge(), "127.0.0.1:33821"), "probe"), HasSubstr("no answer within 1 s"));
+    silent.tls = true;
+    const Judgement judgement = story.judge();
+    EXPECT_THAT(words(at(judgement, "127.0.0.1:33821"), "probe"), HasSubstr("it speaks TLS"));
+    EXPECT_EQ(at(judgement, "127.0.0.1:33821").confidence, "certain");
 }
 
 TEST(Streaming, a_decoy_is_never_sure) {

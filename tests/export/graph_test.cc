@@ -79,7 +79,7 @@ TEST(Graph, hostile_names_stay_inside_their_label) {
     }
     // An edge to a node that is not there is left out of diagrams, and nothing of a label can be one.
     const std::string flow = mermaid(hostile_graph());
-    EXPECT_EQ(std::count(flow.begin(), flow.end(), '\n'), 4);
+    EXPECT_EQ(std::count(flow.begin(), flow.end(), '\n'), 6);
     EXPECT_EQ(flow.find("<b>"), std::string::npos);
 }
 

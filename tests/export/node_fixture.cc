@@ -77,6 +77,12 @@ Verdict shim_server() {
     peer.fd = 33;
     peer.state = "established";
     verdict.peers.push_back(peer);
+    verdict.execs.push_back({.container_id = "34ad62f8a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c",
+                             .exec_id = "f00d62f8a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c",
+                             .k8s = {.namespace_ = Untrusted("default"),
+                                     .pod = Untrusted("web-0"),
+                                     .container = Untrusted("main"),
+                                     .uid = {}}});
     verdict.seen = 12;
     return verdict;
 }
@@ -191,6 +197,7 @@ Judgement hostile_judgement() {
         peer.inode = 5;
         peer.state = utf8;
         verdict.peers.push_back(peer);
+        verdict.execs.push_back({.container_id = text, .exec_id = text, .k8s = held.k8s});
         verdict.findings.push_back("PRT-99");
         judgement.verdicts.push_back(verdict);
     }
@@ -225,7 +232,10 @@ Graph node_graph() {
                            .role = "docker-api",
                            .confidence = "high"};
     const GraphNode remote{.kind = GraphNode::Kind::remote, .id = "r10.0.0.2", .label = "10.0.0.2"};
-    graph.nodes = {api, socket, kubelet, docker, shell, remote};
+    GraphNode exec{.kind = GraphNode::Kind::exec, .id = "xf00d62f8a1b2", .label = "exec f00d62f8a1b2"};
+    exec.container_id = shell.container_id;
+    exec.k8s = shell.k8s;
+    graph.nodes = {api, socket, kubelet, docker, shell, remote, exec};
     graph.edges = {
         {.kind = GraphEdge::Kind::listens, .from = "p10107", .to = "l*:10250", .says = "fd 21"},
         {.kind = GraphEdge::Kind::listens, .from = "p1186", .to = "l/var/run/docker.sock", .says = "fd 3"},
@@ -243,6 +253,7 @@ Graph node_graph() {
          .to = "p17801",
          .says = "container",
          .grade = Grade::inferred},
+        {.kind = GraphEdge::Kind::serves, .from = "p1186", .to = "xf00d62f8a1b2", .says = "holds its FIFOs, fd 20"},
         {.kind = GraphEdge::Kind::parent, .from = "p1186", .to = "p17801"},
     };
     return graph;
@@ -261,8 +272,12 @@ Graph hostile_graph() {
                            .label = "/run/" + text,
                            .role = utf8,
                            .confidence = "low"};
-    graph.nodes = {bad, socket};
+    GraphNode exec{.kind = GraphNode::Kind::exec, .id = "x" + text, .label = text};
+    exec.container_id = text;
+    exec.k8s = bad.k8s;
+    graph.nodes = {bad, socket, exec};
     graph.edges = {{.kind = GraphEdge::Kind::listens, .from = bad.id, .to = socket.id, .says = text},
+                   {.kind = GraphEdge::Kind::serves, .from = bad.id, .to = exec.id, .says = text},
                    {.kind = GraphEdge::Kind::connected, .from = bad.id, .to = "nowhere" + text, .says = text}};
     return graph;
 }

@@ -95,6 +95,17 @@ TEST(PortsText, columns_leave_in_their_order) {
     EXPECT_THAT(head(60), HasSubstr("ROLE"));
 }
 
+TEST(PortsText, on_80_columns_it_is_told_how_sure_it_is) {
+    chain::Judgement judgement = node_judgement();
+    judgement.verdicts[2].unix_path = "/run/containerd/s/" + std::string(64, 'a');
+    judgement.verdicts[2].owners[0].process.comm = Untrusted("containerd-shim");
+    judgement.verdicts[2].owners[0].process.pid = 1234567;
+    judgement.verdicts[2].owners.resize(1);
+    EXPECT_THAT(lines_of(table(judgement, style(80))).front(), HasSubstr("SURE"));
+    for (const std::string& line : lines_of(table(judgement, style(80), false)))
+        EXPECT_LE(display_width(line), 80U) << line;
+}
+
 TEST(PortsText, without_a_header_there_are_only_rows) {
     const auto lines = lines_of(table(node_judgement(), style(0), false));
     EXPECT_EQ(lines.size(), node_judgement().verdicts.size());
@@ -140,8 +151,50 @@ TEST(WhyText, says_who_holds_it_when_the_title_does_not) {
     EXPECT_THAT(out.text(), HasSubstr("KUB-03"));
     StringOutput udp;
     write_why_text(udp, judgement.verdicts[4], judgement.findings, style(0));
-    EXPECT_THAT(udp.text(), HasSubstr("No process holds it, or none that may be seen."));
+    EXPECT_THAT(udp.text(), HasSubstr("No process holds it, or none that may be"));
     EXPECT_THAT(udp.text(), Not(HasSubstr("KUB-03")));
+}
+
+TEST(WhyText, without_a_terminal_lines_are_no_wider_than_a_page) {
+    for (const chain::Verdict& verdict : node_judgement().verdicts) {
+        StringOutput out;
+        write_why_text(out, verdict, node_judgement().findings, style(0));
+        for (const std::string& line : lines_of(out.text())) EXPECT_LE(display_width(line), 100U) << line;
+    }
+}
+
+TEST(WhyText, evidence_stands_below_each_other_whatever_its_kind_is_called) {
+    chain::Verdict verdict = node_judgement().verdicts[0];
+    verdict.evidence.push_back(
+        {.grade = Grade::decoded, .says = "it is another one", .source = {}, .id = "contradiction"});
+    StringOutput out;
+    write_why_text(out, verdict, {}, style(100));
+    EXPECT_THAT(out.text(), HasSubstr("● contradiction  it is another one"));
+    EXPECT_THAT(out.text(), HasSubstr("● owner          LISTEN inode"));
+}
+
+TEST(WhyText, says_of_a_peer_what_is_known_of_it) {
+    const auto peers = [](chain::Peer peer) {
+        chain::Verdict verdict = node_judgement().verdicts[3];
+        verdict.peers = {std::move(peer)};
+        StringOutput out;
+        write_why_text(out, verdict, {}, style(100));
+        return out.text();
+    };
+    chain::Peer peer;
+    peer.inode = 157937;
+    EXPECT_THAT(peers(peer), HasSubstr("Peers now      a process that cannot be seen, inode 157937"))
+        << "the other end of a unix socket is on this node";
+    peer = {};
+    peer.from = test::endpoint("127.0.0.1", 54766);
+    peer.state = "established";
+    EXPECT_THAT(peers(peer), HasSubstr("a process that cannot be seen, from 127.0.0.1:54766"));
+    peer.state = "close-wait";
+    peer.client_closed = true;
+    EXPECT_THAT(peers(peer), HasSubstr("a client that has closed its end, from 127.0.0.1:54766, close-wait"));
+    peer = {};
+    peer.from = test::endpoint("10.4.0.7", 40110);
+    EXPECT_THAT(peers(peer), HasSubstr("not on this node, or not visible, from 10.4.0.7:40110"));
 }
 
 TEST(WhyText, a_finding_belongs_to_the_listener_that_it_names) {
