@@ -1,4 +1,4 @@
-// The kernel's numbers in our words: shared by scanner and watchers.
+// What the programs in the kernel tell, in our words: shared by scanner and watchers.
 #pragma once
 
 #include <cstdint>
@@ -7,29 +7,8 @@
 #include <string_view>
 
 #include "core/endpoint.h"
-#include "core/socket_table.h"
-#include "core/time.h"
 
 namespace hopscope::procmap {
-
-// include/net/tcp_states.h
-inline SocketState tcp_state(std::uint8_t state) {
-    switch (state) {
-        case 1: return SocketState::established;
-        case 2: return SocketState::syn_sent;
-        case 3:
-        case 12: return SocketState::syn_recv;  // TCP_NEW_SYN_RECV
-        case 4:
-        case 5: return SocketState::fin_wait;
-        case 6: return SocketState::time_wait;
-        case 7: return SocketState::close;
-        case 8: return SocketState::close_wait;
-        case 9: return SocketState::last_ack;
-        case 10: return SocketState::listen;
-        case 11: return SocketState::closing;
-        default: return SocketState::unknown;
-    }
-}
 
 // `address`: 16 bytes in network order, as four words of the kernel.
 inline Endpoint endpoint_of(const std::uint32_t (&address)[4], std::uint16_t port) {

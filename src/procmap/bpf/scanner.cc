@@ -4,7 +4,6 @@
 #include <bpf/libbpf.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -18,6 +17,7 @@
 #include "procmap/bpf/convert.h"
 #include "procmap/bpf/embedded.h"
 #include "procmap/bpf/object.h"
+#include "procmap/kernel_numbers.h"
 
 namespace hopscope::procmap {
 namespace {
@@ -52,10 +52,10 @@ Socket socket_of(const hs_scanned_socket& raw, std::string_view name) {
         socket.unix_peer_inode = raw.peer_inode;
         if (raw.file_inode != 0) {
             socket.file_inode = raw.file_inode;
-            socket.file_device = ::makedev(raw.file_device >> 20, raw.file_device & 0xfffff);
+            socket.file_device = file_device_of(raw.file_device);
         }
     } else {
-        socket.state = tcp_state(raw.state);
+        socket.state = state_of_number(raw.state);
         socket.local = endpoint_of(raw.local, raw.local_port);
         socket.remote = endpoint_of(raw.remote, raw.remote_port);
     }

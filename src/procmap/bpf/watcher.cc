@@ -12,6 +12,7 @@
 #include "procmap/bpf/convert.h"
 #include "procmap/bpf/embedded.h"
 #include "procmap/bpf/object.h"
+#include "procmap/kernel_numbers.h"
 
 namespace hopscope::procmap {
 namespace {
@@ -31,8 +32,8 @@ SocketSign sign_of(const hs_life_event& raw, const BootClock& clock) {
     sign.net_namespace = raw.net_namespace;
     sign.local = endpoint_of(raw.local, raw.local_port);
     sign.remote = endpoint_of(raw.remote, raw.remote_port);
-    sign.old_state = tcp_state(raw.old_state);
-    sign.new_state = tcp_state(raw.new_state);
+    sign.old_state = state_of_number(raw.old_state);
+    sign.new_state = state_of_number(raw.new_state);
     sign.sent_bytes = raw.sent_bytes;
     sign.owner = process_of(raw.owner);
     sign.comm = comm_of(raw.owner);

@@ -16,6 +16,8 @@
 #include <memory>
 #include <string>
 
+#include "procmap/kernel_numbers.h"
+
 namespace hopscope::procmap {
 namespace {
 
@@ -30,14 +32,6 @@ void put(const IpAddress& address, __be32 (&words)[4], bool v4) {
         std::memcpy(&words[0], address.bytes.data() + 12, 4);
     else
         std::memcpy(&words[0], address.bytes.data(), 16);
-}
-
-// The inode in "socket:[4711]", 0 for anything else.
-std::uint64_t inode_of(std::string_view link) {
-    constexpr std::string_view kHead = "socket:[";
-    std::uint64_t inode = 0;
-    if (link.starts_with(kHead)) std::from_chars(link.data() + kHead.size(), link.data() + link.size(), inode);
-    return inode;
 }
 
 struct CloseDirectory {
@@ -123,7 +117,7 @@ std::optional<SocketOwner> ConnectionEnds::holder(std::uint64_t inode, std::span
         while (const dirent* entry = ::readdir(directory.get())) {
             char link[64];
             const ssize_t size = ::readlinkat(::dirfd(directory.get()), entry->d_name, link, sizeof link);
-            if (size <= 0 || inode_of({link, static_cast<std::size_t>(size)}) != inode) continue;
+            if (size <= 0 || socket_inode({link, static_cast<std::size_t>(size)}) != inode) continue;
             SocketOwner owner{.process = process, .fd = 0};
             std::from_chars(entry->d_name, entry->d_name + std::strlen(entry->d_name), owner.fd);
             return owner;

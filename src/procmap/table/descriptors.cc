@@ -8,24 +8,14 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <string_view>
 
 #include "core/limits.h"
+#include "procmap/kernel_numbers.h"
 #include "procmap/table/numbered_entries.h"
 #include "procmap/table/proc_path.h"
 
 namespace hopscope::procmap {
 namespace {
-
-constexpr std::string_view kSocketLink = "socket:[";
-
-// "socket:[12345]" → 12345; 0: something else.
-std::uint64_t socket_inode(std::string_view target) {
-    if (target.substr(0, kSocketLink.size()) != kSocketLink) return 0;
-    std::uint64_t inode = 0;
-    std::from_chars(target.data() + kSocketLink.size(), target.data() + target.size(), inode);
-    return inode;
-}
 
 // One descriptor: a socket is appended. errno of the link; 0: it was read.
 int take_descriptor(int directory, const char* name, std::uint32_t fd, std::vector<HeldSocket>& out) {

@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "core/limits.h"
-#include "procmap/table/sock_diag.h"
+#include "procmap/kernel_numbers.h"
 
 namespace hopscope::procmap {
 namespace {

@@ -7,7 +7,6 @@
 #include <linux/unix_diag.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/sysmacros.h>
 
 #include <array>
 #include <cerrno>
@@ -15,6 +14,7 @@
 #include <utility>
 
 #include "core/limits.h"
+#include "procmap/kernel_numbers.h"
 
 namespace hopscope::procmap {
 namespace {
@@ -94,9 +94,7 @@ int take_unix(const nlmsghdr* header, void* data) {
                 unix_diag_vfs file;
                 if (size < sizeof file) break;
                 std::memcpy(&file, bytes, sizeof file);
-                // The kernel's own dev_t has 12 bits of major and 20 of minor number; that of stat(2) is packed
-                // otherwise.
-                socket.file_device = makedev(file.udiag_vfs_dev >> 20, file.udiag_vfs_dev & 0xfffff);
+                socket.file_device = file_device_of(file.udiag_vfs_dev);
                 socket.file_inode = file.udiag_vfs_ino;
                 break;
             }
@@ -118,24 +116,6 @@ int take_unix(const nlmsghdr* header, void* data) {
 }
 
 }  // namespace
-
-SocketState state_of_number(unsigned number) {
-    switch (number) {  // include/net/tcp_states.h
-        case 1: return SocketState::established;
-        case 2: return SocketState::syn_sent;
-        case 3: return SocketState::syn_recv;
-        case 4:
-        case 5: return SocketState::fin_wait;
-        case 6: return SocketState::time_wait;
-        case 7: return SocketState::close;
-        case 8: return SocketState::close_wait;
-        case 9: return SocketState::last_ack;
-        case 10: return SocketState::listen;
-        case 11: return SocketState::closing;
-        case 12: return SocketState::syn_recv;  // TCP_NEW_SYN_RECV
-        default: return SocketState::unknown;
-    }
-}
 
 SockDiag::SockDiag() : socket_(mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC)), buffer_(kAnswerBytes) {
     if (socket_ == nullptr) {

@@ -45,7 +45,4 @@ private:
     std::vector<char> buffer_;
 };
 
-// A kernel's TCP state (TCP_ESTABLISHED = 1 …), as netlink and /proc/net tell it.
-SocketState state_of_number(unsigned number);
-
 }  // namespace hopscope::procmap
