@@ -1,7 +1,5 @@
 #include "cli/node_reader.h"
 
-#include <linux/capability.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +8,7 @@
 #include "cli/report_error.h"
 #include "core/untrusted.h"
 #include "procmap/bpf/scanner.h"
+#include "procmap/own_capabilities.h"
 
 namespace hopscope::cli {
 namespace {
@@ -24,15 +23,6 @@ std::size_t count_processes(const procmap::HostRoot& root) {
     return static_cast<std::size_t>(std::count_if(names->begin(), names->end(), [](const std::string& name) {
         return !name.empty() && name.find_first_not_of("0123456789") == std::string::npos;
     }));
-}
-
-// Without these two /proc hides the descriptors of other processes, which the eBPF iterator shows all the same.
-bool walks_every_process() {
-    __user_cap_header_struct head{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-    __user_cap_data_struct data[2]{};
-    if (::syscall(SYS_capget, &head, data) != 0) return false;
-    const std::uint32_t both = 1U << CAP_SYS_PTRACE | 1U << CAP_DAC_READ_SEARCH;
-    return (data[0].effective & both) == both;
 }
 
 // In a container that was given the host's files, they lie below /host (HOST_ROOT of other tools).
@@ -86,7 +76,7 @@ Status NodeReader::open_scanner(const std::string& when, bool refreshed) {
                                 .hint = "--ebpf auto",
                                 .code = "BPF-01"});
     }
-    const bool walk = walks_every_process() && count_processes(root_) < kProcessesWorthLoading;
+    const bool walk = procmap::may_list_all_descriptors() && count_processes(root_) < kProcessesWorthLoading;
     if (!required && !refreshed && walk) return Done{};
     auto opened = procmap::Scanner::open();
     if (opened) {

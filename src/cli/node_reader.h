@@ -39,9 +39,6 @@ public:
     [[nodiscard]] const procmap::HostRoot& root() const { return root_; }
     // Is a socket of this namespace asked for?  0 (unknown) is.
     [[nodiscard]] bool shows_namespace(std::uint64_t net_namespace, const Node& node) const;
-    // "--netns all" was not given, and other namespaces exist.
-    [[nodiscard]] bool restricted() const { return which_ != Namespaces::all; }
-    [[nodiscard]] bool with_ebpf() const { return scanner_ != nullptr; }
 
 private:
     enum class Namespaces : std::uint8_t { host, one, all };

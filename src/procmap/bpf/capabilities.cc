@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <linux/inet_diag.h>
 #include <linux/magic.h>
 #include <linux/netlink.h>
@@ -14,7 +13,6 @@
 #include <sched.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -27,6 +25,7 @@
 #include "core/descriptor.h"
 #include "procmap/bpf/capabilities_bpf.h"
 #include "procmap/bpf/lockdown.h"
+#include "procmap/own_capabilities.h"
 
 namespace hopscope::procmap {
 namespace {
@@ -68,13 +67,6 @@ Capability packet_capture() {
     return row;
 }
 
-bool may(unsigned capability) {
-    __user_cap_header_struct head{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-    __user_cap_data_struct data[2]{};
-    if (::syscall(SYS_capget, &head, data) != 0) return false;
-    return (data[capability / 32].effective >> (capability % 32) & 1U) != 0;
-}
-
 // 0: the first descriptor of this process can be read, or it has none; else the errno.
 int first_descriptor_error(const std::string& pid) {
     const std::unique_ptr<DIR, CloseDirectory> directory(::opendir(("/proc/" + pid + "/fd").c_str()));
@@ -98,7 +90,9 @@ Capability process_of_socket() {
         if (error == EACCES || error == EPERM) ++refused;
         if (++tried == kProcessesTried) break;
     }
-    const bool trace = may(CAP_SYS_PTRACE), search = may(CAP_DAC_READ_SEARCH);
+    const std::uint64_t ours = effective_capabilities();
+    const bool trace = (ours & capability_bit(CAP_SYS_PTRACE)) != 0,
+               search = (ours & capability_bit(CAP_DAC_READ_SEARCH)) != 0;
     const std::string share = std::to_string(refused) + " of " + std::to_string(tried) + " processes";
     if (refused == 0 && tried > 0) {
         row.detail = "the descriptors of all " + std::to_string(tried) + " processes tried can be read";

@@ -1,12 +1,9 @@
 #include "procmap/table/reader.h"
 
-#include <linux/capability.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <map>
 #include <set>
@@ -16,6 +13,7 @@
 
 #include "core/limits.h"
 #include "core/node_words.h"
+#include "procmap/own_capabilities.h"
 #include "procmap/table/namespaces.h"
 #include "procmap/table/process_book.h"
 #include "procmap/table/socket_index.h"
@@ -67,15 +65,6 @@ void complete(Socket& socket, const Socket& scanned) {
     owners.insert(owners.end(), scanned.owners.begin(), scanned.owners.end());
     std::sort(owners.begin(), owners.end());
     owners.erase(std::unique(owners.begin(), owners.end()), owners.end());
-}
-
-// What it takes to list another's descriptors (EBPF: both, or neither helps).
-bool may_look_at_all() {
-    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-    std::array<__user_cap_data_struct, 2> data{};
-    if (::syscall(SYS_capget, &header, data.data()) != 0) return false;
-    constexpr std::uint32_t kBoth = 1U << CAP_SYS_PTRACE | 1U << CAP_DAC_READ_SEARCH;  // both below 32
-    return (data[0].effective & kBoth) == kBoth;
 }
 
 }  // namespace
@@ -281,7 +270,7 @@ void TableReader::State::tell_limits(SocketTable& table, const NamespaceSockets&
     if (table.owners_unknown > 0) {
         const std::string sentence =
             "cannot name the owner of " + count_of(table.owners_unknown, with_inode, "sockets: ");
-        if (denied > 0 && !scanned && may_look_at_all())
+        if (denied > 0 && !scanned && may_list_all_descriptors())
             table.limits.push_back(sentence +
                                    (denied == 1 ? "1 process refuses" : std::to_string(denied) + " processes refuse") +
                                    " all the same (a security module or another user namespace)");
@@ -303,7 +292,7 @@ void TableReader::State::tell_limits(SocketTable& table, const NamespaceSockets&
     if (spaces.processes_elsewhere > 0)
         table.limits.push_back("the network namespaces of " + std::to_string(spaces.processes_elsewhere) +
                                " processes are unknown, and with them the sockets there: " +
-                               (may_look_at_all() ? "they refuse all the same" : "need CAP_SYS_PTRACE"));
+                               (may_list_all_descriptors() ? "they refuse all the same" : "need CAP_SYS_PTRACE"));
     if (spaces.peers_unknown && spaces.not_entered == 0)
         table.limits.emplace_back(
             "the peers of unix sockets are unknown: /proc/net/unix does not tell them, the kernel module unix_diag "
