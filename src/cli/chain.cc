@@ -95,12 +95,7 @@ int run_chain(const Invocation& invocation) {
             }
         }
     }
-    out.flush();
-    if (const Status written = out.status(); !written && written.error().code != "OUT-01") {
-        report_error(written.error());
-        return kFailed;
-    }
-    return kDone;
+    return finish(out, kDone);
 }
 
 }  // namespace hopscope::cli

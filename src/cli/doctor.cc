@@ -101,7 +101,7 @@ int run_doctor(const Invocation& invocation) {
     auto reader = NodeReader::open(invocation, {});
     if (!reader) {
         report_error(reader.error());
-        return reader.error().code.starts_with("BPF-") ? kNotPermitted : exit_code(reader.error());
+        return exit_code(reader.error());
     }
     exports::DoctorPage page;
     page.version = HOPSCOPE_VERSION;
@@ -132,12 +132,7 @@ int run_doctor(const Invocation& invocation) {
             out, page,
             {.glyphs = glyphs_of(invocation), .colour = colour_of(invocation), .columns = terminal_columns()});
     }
-    out.flush();
-    if (const Status written = out.status(); !written && written.error().code != "OUT-01") {
-        report_error(written.error());
-        return kFailed;
-    }
-    return exports::usable(page) ? kDone : kNotPermitted;
+    return finish(out, exports::usable(page) ? kDone : kNotPermitted);
 }
 
 }  // namespace hopscope::cli

@@ -15,7 +15,7 @@ int run_graph(const Invocation& invocation) {
     auto reader = NodeReader::open(invocation, {.all_net_namespaces = invocation.on("all")});
     if (!reader) {
         report_error(reader.error());
-        return reader.error().code.starts_with("BPF-") ? kNotPermitted : exit_code(reader.error());
+        return exit_code(reader.error());
     }
     const auto node = (*reader)->take();
     if (!node) {
@@ -38,11 +38,7 @@ int run_graph(const Invocation& invocation) {
             out, graph,
             {.glyphs = glyphs_of(invocation), .colour = colour_of(invocation), .columns = terminal_columns()});
     }
-    out.flush();
-    if (const Status written = out.status(); !written && written.error().code != "OUT-01") {
-        report_error(written.error());
-        return kFailed;
-    }
+    if (const int code = finish(out, kDone); code != kDone) return code;
     if (format != "json") report_limits(*node);
     if (!graph.nodes.empty()) return kDone;
     report_note("no process of a Kubernetes node was found; --all draws every process with a socket that has a peer",

@@ -73,7 +73,7 @@ private:
     [[nodiscard]] std::vector<std::string> partial() const;
     [[nodiscard]] std::string summary() const;
     void tell_losses() const;
-    [[nodiscard]] int exit_status() const;
+    [[nodiscard]] int exit_status();
 
     const Invocation& invocation_;
     LiveOptions options_;
@@ -200,11 +200,8 @@ void Observation::tell_losses() const {
     report_note("lost: " + text, "");
 }
 
-int Observation::exit_status() const {
-    if (const Status written = out_.status(); !written && written.error().code != "OUT-01") {
-        report_error(written.error());
-        return kFailed;
-    }
+int Observation::exit_status() {
+    if (const int code = finish(out_, kDone); code != kDone) return code;
     if (inputs_failed_ > 0) return kFailed;
     const LossCounters loss = losses_of(pipeline_->model());
     const bool lost = std::any_of(loss.count.begin(), loss.count.end(), [](std::uint64_t n) { return n > 0; });

@@ -134,15 +134,6 @@ std::size_t count_listening(const PortChoice& choice, const Judgement& judgement
                       [&](const Verdict& verdict) { return is_considered(choice, verdict); }));
 }
 
-int finish(exports::FdOutput& out, int code) {
-    out.flush();
-    if (const Status written = out.status(); !written && written.error().code != "OUT-01") {
-        report_error(written.error());
-        return kFailed;
-    }
-    return code;
-}
-
 // A listener of the port that only another network namespace has.
 std::string elsewhere(const PortQuery& query, const Judgement& judgement, const Node& node, const NodeReader& reader) {
     for (const Verdict* verdict : find_listeners(query, judgement.verdicts, node.table)) {
@@ -241,9 +232,8 @@ int list(PortsRun& run, const Invocation& invocation, const Node& node, const Ju
 
 int failed(const Error& error) {
     report_error(error);
-    if (error.code.starts_with("BPF-") || error.errno_value == EACCES || error.errno_value == EPERM)
-        return kNotPermitted;
-    return error.code == "NOD-03" ? static_cast<int>(kUsage) : exit_code(error);
+    return error.errno_value == EACCES || error.errno_value == EPERM ? static_cast<int>(kNotPermitted)
+                                                                     : exit_code(error);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "core/untrusted.h"
+#include "export/output.h"
 
 namespace hopscope::cli {
 namespace {
@@ -42,12 +43,20 @@ void report_note(std::string_view text, std::string_view code) {
 
 int exit_code(const Error& error) {
     if (error.code.starts_with("USE-") || error.code.starts_with("FLT-") || error.code.starts_with("SEC-") ||
-        error.code.starts_with("CFG-"))
+        error.code.starts_with("CFG-") || error.code == "CAP-25" || error.code == "NOD-03")
         return kUsage;
-    if (error.code == "CAP-25") return kUsage;
     if (error.code == "CAP-01" || error.code.starts_with("BPF-")) return kNotPermitted;
     if (error.code == "CAP-10" || error.code == "CAP-12") return kUnreadable;
     return kFailed;
+}
+
+int finish(exports::Output& out, int code) {
+    out.flush();
+    if (const Status written = out.status(); !written && written.error().code != "OUT-01") {
+        report_error(written.error());
+        return kFailed;
+    }
+    return code;
 }
 
 }  // namespace hopscope::cli

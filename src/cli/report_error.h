@@ -6,6 +6,10 @@
 
 #include "core/result.h"
 
+namespace hopscope::exports {
+class Output;
+}
+
 namespace hopscope::cli {
 
 // Exit codes (hopscope help exit-codes).
@@ -26,7 +30,11 @@ void report_error(const Error& error);
 void report_note(std::string_view text, std::string_view code);
 void set_quiet(bool quiet);
 
-// The exit code that belongs to an error's code: USE-… 2, CAP-10/12 5, FLT-… 2, else 1.
+// The exit code that belongs to an error's code: what was asked for wrongly (USE-…, FLT-… and the like) 2, what takes
+// privileges 4, an unreadable file 5, else 1.
 int exit_code(const Error& error);
+// Writes what is left of the output; `code`, or 1 (and told) where it could not be written. A reader that has gone, as
+// head does when it has seen enough, is no failure.
+int finish(exports::Output& out, int code);
 
 }  // namespace hopscope::cli
