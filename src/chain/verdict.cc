@@ -58,6 +58,15 @@ std::vector<Evidence> owner_evidence(const Listener& listener) {
     return all;
 }
 
+// What could not be read of the owner's settings: whatever is said of them may be wrong.
+void add_trouble(std::vector<Evidence>& all, const Listener& listener, const NodeIndex& index) {
+    const ComponentConfig* config = listener.owner ? index.config(*listener.owner) : nullptr;
+    if (!config) return;
+    constexpr std::size_t kTroubleTold = 3;
+    for (std::size_t i = 0; i < std::min(config->trouble.size(), kTroubleTold); ++i)
+        all.push_back(evidence(Grade::inferred, "config", "its settings are not all known: " + config->trouble[i]));
+}
+
 std::vector<Owner> owners_of(const Listener& listener, const NodeIndex& index) {
     std::vector<SocketOwner> sorted = listener.socket->owners;
     std::sort(sorted.begin(), sorted.end());
@@ -170,6 +179,7 @@ Verdict verdict_of(Listener& listener, const NodeIndex& index, std::vector<Findi
     verdict.owners = owners_of(listener, index);
     verdict.seen = listener.seen;
     verdict.evidence = owner_evidence(listener);
+    add_trouble(verdict.evidence, listener, index);
     verdict.evidence.insert(verdict.evidence.end(), listener.file_evidence.begin(), listener.file_evidence.end());
     if (listener.probed) verdict.evidence.push_back(*listener.probed);
 
@@ -247,6 +257,8 @@ Judgement judge(const Node& node, const Model* traffic) {
     }
     if (traffic) draft_from_traffic(listeners, *traffic);
     draft_streaming(listeners, index);
+    for (Listener& listener : listeners)
+        if (listener.drafts.empty()) listener.drafts = std::move(listener.fallbacks);
 
     Judgement judgement;
     judgement.verdicts.reserve(listeners.size());

@@ -31,6 +31,7 @@ struct Listener {
     const hopscope::Process* owner = nullptr;  // the main one; null: not visible
     bool in_host_namespace = true;
     std::vector<Draft> drafts;
+    std::vector<Draft> fallbacks;  // of settings that leave the port to the kernel: where nothing better is known
     std::vector<RuledOut> ruled_out;
     std::uint64_t seen = 0;
     std::string unix_path;                // where it lies now

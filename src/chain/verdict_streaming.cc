@@ -117,7 +117,9 @@ void plan_runtime(Plan& plan, const StreamingRule& rule, const hopscope::Process
                         : ": the kernel picks a new port at every start";
         else
             says += " names this port";
-        plan.evidence.push_back(evidence(Grade::decoded, "config", std::move(says), source_of(*port)));
+        const bool guessed = port->is_default && !config->trouble.empty();
+        plan.evidence.push_back(
+            evidence(guessed ? Grade::inferred : Grade::decoded, "config", std::move(says), source_of(*port)));
     } else if (version) {
         const bool old = rule.owner == ProcessRole::containerd && *version < Release{1, 2};
         plan.state = old ? Plan::State::fixed : Plan::State::random;
@@ -265,12 +267,14 @@ private:
     }
 
     void take_fixed() {
+        const bool is_there = std::any_of(own_.begin(), own_.end(),
+                                          [&](const Listener* each) { return each->socket->local.port == plan_.port; });
         for (Listener* listener : own_) {
             if (is_proven(*listener)) continue;
             if (listener->socket->local.port != plan_.port) {
-                listener->ruled_out.push_back({std::string(kRole), plan_.setting
-                                                                       ? cite(*plan_.setting)
-                                                                       : "its version has the fixed port 10010"});
+                std::string says = plan_.setting ? cite(*plan_.setting) : "its version has the fixed port 10010";
+                if (plan_.setting && !is_there) says += ", where it does not listen: changed since it was started?";
+                listener->ruled_out.push_back({std::string(kRole), std::move(says)});
                 continue;
             }
             Draft draft = words_of_streaming(*listener, rule_, plan_, node_);

@@ -42,7 +42,16 @@ Match match(const std::vector<ListenPlace>& places, const Endpoint& local) {
     return best;
 }
 
-void weigh(const TcpRule& rule, Listener& listener, const ComponentConfig* config) {
+// Port 0 at this address: it may be any that the kernel picks.
+bool is_picked(const std::vector<ListenPlace>& places, const Endpoint& local, const Node& node) {
+    return local.port >= node.ephemeral_low && local.port <= node.ephemeral_high &&
+           std::any_of(places.begin(), places.end(), [&](const ListenPlace& place) {
+               return place.port == 0 && place.unix_path.empty() && !place.named_host && place.address &&
+                      same_address(place, local.address);
+           });
+}
+
+void weigh(const TcpRule& rule, Listener& listener, const ComponentConfig* config, const Node& node) {
     const hopscope::Process& owner = *listener.owner;
     const Endpoint& local = listener.socket->local;
     const std::string role(rule.role);
@@ -59,7 +68,7 @@ void weigh(const TcpRule& rule, Listener& listener, const ComponentConfig* confi
     const ConfigValue* value = config ? config->find(rule.key) : nullptr;
     if (!value) {
         if (rule.default_port == 0) {
-            if (config && rule.until == Release{} && rule.key != "https-listen-port")
+            if (config && config->trouble.empty() && rule.until == Release{} && rule.key != "https-listen-port")
                 rule_out(std::string(rule.key) + " is not set");
             return;
         }
@@ -93,6 +102,17 @@ void weigh(const TcpRule& rule, Listener& listener, const ComponentConfig* confi
     }
     const std::vector<ListenPlace> places = places_of_rule(rule, config, *value);
     const Match found = match(places, local);
+    if (!found.place && is_picked(places, local, node)) {
+        draft.proof.behaviour = true;
+        draft.evidence.push_back(evidence(Grade::decoded, "config",
+                                          words_of(*value) + ": the kernel picks a new port at every start",
+                                          source_of(*value)));
+        draft.evidence.push_back(evidence(Grade::inferred, "behaviour", "nothing else explains this port"));
+        draft.short_why = words_of(*value) + ": random";
+        draft.why_this_port = cite(*value) + ": the kernel picks a free port.";
+        listener.fallbacks.push_back(std::move(draft));
+        return;
+    }
     if (!found.place) {
         const bool off = plain(*value).empty() || plain(*value) == "0";
         rule_out(cite(*value) + (off ? std::string(": ") + off_words(*value) : ""));
@@ -188,7 +208,7 @@ void draft_from_settings(Listener& listener, const NodeIndex& index) {
     if (!listener.owner) return;
     const ComponentConfig* config = index.config(*listener.owner);
     for (const TcpRule& rule : tcp_rules())
-        if (rule.owner == listener.owner->role) weigh(rule, listener, config);
+        if (rule.owner == listener.owner->role) weigh(rule, listener, config, index.node());
 }
 
 void draft_from_number(Listener& listener) {

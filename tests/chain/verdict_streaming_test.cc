@@ -128,6 +128,54 @@ TEST(Streaming, who_answers_a_probe_otherwise_is_no_streaming_server) {
     EXPECT_EQ(at(fixed.judge(), "127.0.0.1:10010").confidence, "high") << "its configuration is contradicted";
 }
 
+TEST(Streaming, a_setting_that_leaves_the_port_to_the_kernel_is_not_ruled_out) {
+    NodeStory story;
+    story.containerd();
+    story.set(2685, "metrics.address", "127.0.0.1:0", "/etc/containerd/config.toml", 10);
+    story.listen("127.0.0.1:33821", 2685, 11);
+    story.listen("127.0.0.1:41555", 2685, 12);
+    const Judgement before = story.judge();
+    for (const char* where : {"127.0.0.1:33821", "127.0.0.1:41555"}) {
+        EXPECT_EQ(at(before, where).confidence, "medium");
+        EXPECT_EQ(ruled_out(at(before, where), "metrics"), "") << "either may be it";
+    }
+    story.probe_streaming("127.0.0.1:33821");
+    const Judgement after = story.judge();
+    EXPECT_EQ(summary(at(after, "127.0.0.1:33821")), "cri-streaming-server containerd certain");
+    EXPECT_EQ(summary(at(after, "127.0.0.1:41555")), "metrics containerd medium");
+    EXPECT_THAT(at(after, "127.0.0.1:41555").why_this_port,
+                HasSubstr("metrics.address = \"127.0.0.1:0\" (/etc/containerd/config.toml:10): the kernel picks"));
+}
+
+TEST(Streaming, settings_that_cannot_be_read_are_told_and_nothing_is_concluded_from_them) {
+    NodeStory story;
+    story.process(2685, R::containerd, "containerd", "1.6.20");
+    story.set(2685, "stream_server_address", "127.0.0.1");
+    story.set(2685, "stream_server_port", "0");
+    story.config(2685).trouble = {"/etc/containerd/config.toml:37 is not TOML"};
+    story.listen("127.0.0.1:33821", 2685, 11);
+    const Judgement judgement = story.judge();
+    const Verdict& verdict = at(judgement, "127.0.0.1:33821");
+    EXPECT_NE(verdict.confidence, "certain");
+    EXPECT_THAT(words(verdict, "config"),
+                HasSubstr("its settings are not all known: /etc/containerd/config.toml:37 is not TOML"));
+    for (const Evidence& each : verdict.evidence)
+        if (each.id == "config") EXPECT_EQ(each.grade, Grade::inferred) << each.says;
+    EXPECT_EQ(ruled_out(verdict, "metrics"), "") << "whether it is set is not known";
+}
+
+TEST(Streaming, a_fixed_port_on_which_it_does_not_listen_is_an_edited_file) {
+    NodeStory story;
+    story.containerd(2685, "4711");
+    story.listen("127.0.0.1:33821", 2685, 11);
+    const Judgement judgement = story.judge();
+    EXPECT_EQ(summary(at(judgement, "127.0.0.1:33821")), "unknown containerd low");
+    EXPECT_EQ(
+        ruled_out(at(judgement, "127.0.0.1:33821"), "cri-streaming-server"),
+        "stream_server_port = \"4711\" (/etc/containerd/config.toml:12), where it does not listen: changed since it "
+        "was started?");
+}
+
 TEST(Streaming, a_probe_that_got_no_answer_is_told) {
     NodeStory story;
     story.containerd();
