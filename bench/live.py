@@ -50,6 +50,27 @@ def wait_for(what, timeout_s, condition):
         time.sleep(0.02)
 
 
+def is_capturing(process, told):
+    """Its handlers for ^C come when everything is open. `told()`: what it has said, should it have ended."""
+    if process.poll() is not None:
+        raise RuntimeError(f"{process.args[1]} ended: {told()}")
+    caught = re.search(r"^SigCgt:\s*([0-9a-f]+)", pathlib.Path(f"/proc/{process.pid}/status").read_text(), re.M)
+    return int(caught[1], 16) >> (signal.SIGTERM - 1) & 1
+
+
+def need_own_network(bench, paths):
+    """Starts this program again in a network namespace of its own; ends it where that, or one of `paths`, is not to be had."""
+    if os.geteuid() != 0:
+        sys.exit(f"bench {bench}: captures packets, so it needs root")
+    for path in map(pathlib.Path, paths):
+        if not path.exists():
+            sys.exit(f"bench {bench}: {path} is missing; build it with: ./dev bench {bench}")
+    if "HOPSCOPE_BENCH_NETNS" not in os.environ:
+        os.environ["HOPSCOPE_BENCH_NETNS"] = "1"
+        os.execvp("unshare", ["unshare", "--net", sys.executable, *sys.argv])
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
 class Observer:
     """hopscope observe, with its lines thrown away."""
     packets = None
@@ -57,15 +78,8 @@ class Observer:
     def __init__(self, bench, stdout=subprocess.DEVNULL):
         self.process = subprocess.Popen([bench.hopscope, "observe", "-o", "json", "-i", "lo", "--port", str(PORT), *bench.arguments],
                                         stdout=stdout, stderr=subprocess.PIPE)
-        # Its handlers for ^C come when everything is open.
-        wait_for("capture", 20, self.is_ready)
+        wait_for("capture", 20, lambda: is_capturing(self.process, lambda: self.process.stderr.read().decode()))
         time.sleep(0.3)
-
-    def is_ready(self):
-        if self.process.poll() is not None:
-            raise RuntimeError(f"hopscope ended: {self.process.stderr.read().decode()}")
-        caught = re.search(r"^SigCgt:\s*([0-9a-f]+)", pathlib.Path(f"/proc/{self.process.pid}/status").read_text(), re.M)
-        return int(caught[1], 16) >> (signal.SIGTERM - 1) & 1
 
     def cpu(self):
         return cpu_seconds(self.process.pid)
@@ -242,15 +256,7 @@ def main():
     parser.add_argument("--tools", default=ROOT / "build/bench", help="where live_send was built")
     parser.add_argument("--report", help="also write the tables to this file")
     options = parser.parse_args()
-    if os.geteuid() != 0:
-        sys.exit("bench live: captures packets, so it needs root")
-    for path in (pathlib.Path(options.hopscope), pathlib.Path(options.tools) / "live_send"):
-        if not path.exists():
-            sys.exit(f"bench live: {path} is missing; build it with: ./dev bench live")
-    if "HOPSCOPE_BENCH_NETNS" not in os.environ:
-        os.environ["HOPSCOPE_BENCH_NETNS"] = "1"
-        os.execvp("unshare", ["unshare", "--net", sys.executable, *sys.argv])
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    need_own_network("live", (options.hopscope, pathlib.Path(options.tools) / "live_send"))
     bench = Bench(options)
     measure(bench)
     if options.report:

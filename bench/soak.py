@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 
-from live import CAPTURE, PORT, cpu_seconds, wait_for
+from live import CAPTURE, PORT, cpu_seconds, is_capturing, need_own_network, wait_for
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # One minute: what live_send does (mode, rate), for how long; None: nothing.
@@ -33,20 +33,11 @@ class Watched:
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=self.stderr)
         self.cpu_before = 0
         self.samples = []
-        wait_for(f"capture by {name}", 20, self.is_ready)
-
-    def is_ready(self):
-        if self.process.poll() is not None:
-            raise RuntimeError(f"{self.name} ended: {self.told()}")
-        caught = re.search(r"^SigCgt:\s*([0-9a-f]+)", self.status(), re.M)
-        return int(caught[1], 16) >> (signal.SIGTERM - 1) & 1
-
-    def status(self):
-        return pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        wait_for(f"capture by {name}", 20, lambda: is_capturing(self.process, self.told))
 
     def sample(self, seconds):
         """(KiB resident, KiB of its own memory, share of a core since the last sample); the capture ring is not its own."""
-        status = self.status()
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         resident, anonymous = (int(re.search(rf"^{key}:\s*(\d+) kB", status, re.M)[1]) for key in ("VmRSS", "RssAnon"))
         cpu = cpu_seconds(self.process.pid)
         share = (cpu - self.cpu_before) / seconds
@@ -90,16 +81,8 @@ def main():
     parser.add_argument("--tools", default=ROOT / "build/bench", help="where live_send was built")
     parser.add_argument("--report", help="also write what is printed to this file")
     options = parser.parse_args()
-    if os.geteuid() != 0:
-        sys.exit("bench soak: captures packets, so it needs root")
     tools = pathlib.Path(options.tools)
-    for path in (pathlib.Path(options.hopscope), tools / "live_send"):
-        if not path.exists():
-            sys.exit(f"bench soak: {path} is missing; build it with: ./dev bench soak")
-    if "HOPSCOPE_BENCH_NETNS" not in os.environ:
-        os.environ["HOPSCOPE_BENCH_NETNS"] = "1"
-        os.execvp("unshare", ["unshare", "--net", sys.executable, *sys.argv])
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    need_own_network("soak", (options.hopscope, tools / "live_send"))
     report = open(options.report, "w") if options.report else None
 
     def say(line=""):

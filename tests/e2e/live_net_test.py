@@ -8,9 +8,9 @@ N skipped'. Python 3.11, standard library."""
 import glob, json, os, signal, subprocess, sys, threading, time
 
 import daemons, record_test, streaming, testbed
+from each import Skip
 from live_test import Observe
 from node_test import World
-from testbed import Skip
 
 TESTS = []
 

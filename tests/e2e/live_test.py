@@ -7,8 +7,8 @@ docstring is the sentence that it proves. Where no runtime can run, all are skip
 import json, os, re, signal, subprocess, sys, threading, time
 
 import daemons, streaming, testbed
+from each import Skip
 from node_test import World
-from testbed import Skip
 
 TESTS = []
 PROGRAMS = ("hopscope_tap", "hopscope_proc", "hopscope_life")

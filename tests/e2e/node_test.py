@@ -7,7 +7,7 @@ docstring is the sentence that it proves. Where no runtime can run, all are skip
 import datetime, itertools, json, os, re, shutil, signal, socket, statistics, subprocess, sys, time
 
 import daemons, streaming, testbed
-from testbed import Skip
+from each import Skip
 
 TESTS = []
 NOBODY = 65534
@@ -109,6 +109,7 @@ def random_port_is_certain(world):
     cited_line(runtime, port, "stream_server_port")
     assert "random" in (port.get("why", "") + port.get("why_this_port", "")).lower(), port
     text = world.run("why", number).stdout.decode()
+    assert max(map(len, text.splitlines())) <= 100, "no terminal: lines are as wide as a page"
     for words in (f"127.0.0.1:{number}", "CRI streaming server", f"containerd[{runtime.pid}]", "certain", "404", "loopback", "owner", "config"):
         assert words in text, f"{words!r} is not in\n{text}"
     for target in (f"127.0.0.1:{number}", f":{number}"):
@@ -246,7 +247,8 @@ def second_listener_needs_more(world):
     assert (right["role"], right["confidence"]) == ("cri-streaming-server", "certain"), (brief(right), right["evidence"])
     assert evidence(right, "probe"), right["evidence"]
     wrong = world.why(other, "--probe")
-    assert wrong["role"] != "cri-streaming-server" or wrong["confidence"] == "low", (brief(wrong), wrong["evidence"])
+    assert (wrong["role"], wrong["component"], wrong["confidence"]) == ("metrics", "containerd", "medium"), (brief(wrong), wrong["evidence"])
+    assert "no CRI streaming server answers so" in evidence(wrong, "probe")[0]["says"], wrong["evidence"]
     both = {port["local"].get("port"): port for port in world.document("ports", "--probe")["ports"] if port.get("process", {}).get("pid") == runtime.pid}
     assert (both[number]["role"], both[number]["confidence"]) == ("cri-streaming-server", "certain"), brief(both[number])
     assert both[other]["role"] != "cri-streaming-server", brief(both[other])
@@ -459,6 +461,35 @@ def a_moved_socket_is_found(world):
 
 
 @test
+def settings_that_cannot_be_read(world):
+    """a configuration that was damaged since: the port is no longer certain, and the page says which line cannot be read; a drop-in file that names another port is cited"""
+    runtime, pod = world.runtime()
+    number, before = runtime.stream_port(pod), daemons.read(runtime.config)
+    folder = os.path.join(world.rig.folder, "drop-ins")
+    os.makedirs(folder)
+    try:
+        with open(runtime.config, "a") as file:
+            file.write("this is = = broken [\n")
+        port = world.why(number)
+        assert port["confidence"] in ("medium", "high") and port["role"] == "cri-streaming-server", (brief(port), port["evidence"])
+        line = before.count("\n") + 1
+        assert any(f"{runtime.config}:{line}" in item["says"] for item in evidence(port, "config")), port["evidence"]
+        assert not any("is not set" in each["says"] for each in port.get("ruled_out", [])), port["ruled_out"]
+        with open(os.path.join(folder, "10.toml"), "w") as file:
+            file.write('version = 2\n[plugins."io.containerd.grpc.v1.cri"]\n  stream_server_port = "1"\n')
+        with open(runtime.config, "w") as file:
+            file.write(f'imports = ["{folder}/*.toml"]\n' + before)
+        port = world.why(number)
+        assert port["confidence"] == "low", brief(port)
+        says = next(each["says"] for each in port["ruled_out"] if each["role"] == "cri-streaming-server")
+        assert f"{folder}/10.toml:3" in says and "changed since it was started?" in says, says
+    finally:
+        with open(runtime.config, "w") as file:
+            file.write(before)
+    is_streaming_server(world.why(number), runtime, number)
+
+
+@test
 def a_port_in_a_pod(world):
     """a port of a container in the host's network is told with its container and its pod's name, and is no part of the node"""
     runtime, pod = world.runtime()
@@ -496,6 +527,9 @@ def other_network_namespaces(world):
     found = any(port.get("process", {}).get("pid") == runtime.pid for port in document.get("ports", []))
     if host_namespace_is_known():
         assert not found, [brief(p) for p in document["ports"]]
+        if not document.get("ports"):
+            told = world.run("why", number, code=3).stderr.decode()
+            assert f"containerd[{runtime.pid}]" in told and f"hopscope why {number} --netns all" in told, told
     else:
         assert any("network namespace" in limit for limit in document["limits"]), document["limits"]
     namespace = lambda pid: os.stat(f"/proc/{pid}/ns/net").st_ino
@@ -525,7 +559,15 @@ def connected_clients_are_peers(world):
     try:
         mine, _ = command.ports()
         sleeping = daemons.wait_for("the command runs", lambda: [pid for pid in daemons.pids() if daemons.command_line(pid) in (marker.split(), ["sh", "-c", marker])])
-        peers = world.why(number)["peers"]
+        port = world.why(number)
+        peers = port["peers"]
+        assert [(exec["container"]["id"], exec["k8s"]["pod"]) for exec in port["execs"]] == [(pod.container, pod.name)], port.get("execs")
+        page = world.run("why", number).stdout.decode()
+        assert "Execs now" in page and port["execs"][0]["exec_id"][:12] in page, page
+        graph = world.document("graph")
+        running = [node for node in graph["nodes"] if node["kind"] == "exec" and node["container"]["id"] == pod.container]
+        assert [(edge["from"], edge["kind"]) for edge in graph["edges"] if edge["to"] == running[0]["id"]] == [(f"p{runtime.pid}", "serves")], graph["edges"]
+        assert f"exec {port['execs'][0]['exec_id'][:12]} in container {pod.container[:12]}" in world.run("graph").stdout.decode()
         assert [(peer["process"]["pid"], peer["state"]) for peer in peers if peer["from"]["port"] == mine] == [(os.getpid(), "established")], peers
         command.close()
         time.sleep(0.2)
@@ -535,7 +577,7 @@ def connected_clients_are_peers(world):
         assert states == ["close-wait"], document["ports"][0].get("peers")
         codes = {finding["code"]: finding for finding in document["findings"]}
         assert any(code.startswith("PRT-") for code in document["ports"][0].get("findings", [])), document["findings"]
-        assert any("CLOSE-WAIT" in finding["says"] and finding.get("remedy") for finding in codes.values()), document["findings"]
+        assert any(f"the client has closed, containerd[{runtime.pid}] does not let go" in finding["says"] and finding.get("remedy") for finding in codes.values()), document["findings"]
     finally:
         command.close()
         daemons.end([pid for pid in daemons.pids() if daemons.command_line(pid) in (marker.split(), ["sh", "-c", marker])], grace_s=0)

@@ -5,18 +5,15 @@ Every test is a function below; its docstring is the sentence that it proves. A 
 here is reported as skipped, with the reason. Ends with 'N passed, N failed, N skipped'. Python 3.11, standard library;
 python3-jsonschema for the schema test.
 """
-import argparse, collections, gzip, hashlib, json, os, pty, random, re, shutil, subprocess, sys, tempfile, time
+import argparse, collections, gzip, hashlib, json, os, pty, random, re, shutil, subprocess, sys, tempfile
 
 import captures
+from each import Skip, run_each
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 DATA = os.path.join(ROOT, "testdata", "captures")
 TESTS = []
-
-
-class Skip(Exception):
-    pass
 
 
 def test(function):
@@ -362,28 +359,15 @@ def main():
     parser.add_argument("--bin", default=os.path.join(ROOT, "build/release/hopscope"))
     parser.add_argument("--asan", default=os.path.join(ROOT, "build/asan/hopscope"))
     parser.add_argument("--only", default="")
-    parser.add_argument("-v", action="store_true")
+    parser.add_argument("-v", action="store_true", help="where a test fails, the trace")
     args = parser.parse_args()
     args.bin = os.path.abspath(args.bin)
-    passed = failed = skipped = 0
-    for function in TESTS:
-        if args.only not in function.__name__:
-            continue
-        begin = time.monotonic()
+
+    def in_folder(function):
         with tempfile.TemporaryDirectory() as folder:
-            try:
-                note = function(World(args, folder))
-                passed += 1
-                word = "ok     "
-            except Skip as reason:
-                skipped += 1
-                word, note = "skipped", reason
-            except Exception as error:  # an assertion, or the program's answer had no such form
-                failed += 1
-                word, note = "FAIL   ", f"{type(error).__name__}: {error}"
-        print(f"{word} {function.__name__}: {function.__doc__}{f' ({note})' if note else ''}  {time.monotonic() - begin:.1f} s", flush=True)
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed or not passed else 0
+            return function(World(args, folder))
+
+    return run_each([function for function in TESTS if args.only in function.__name__], in_folder, trace=args.v)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,16 @@
-"""What the tests on a node share: the list of tests, skipping, and the main program that runs them in one rig."""
-import argparse, os, sys, time, traceback
+"""What the tests on a node share: the main program that runs them in one rig."""
+import argparse, os
 
 import daemons
+from each import run_each
 from rig import Rig
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 
 
-class Skip(Exception):
-    pass
-
-
 def run(tests, description, make_world, at_end=lambda world: None):
-    """Runs the tests whose name has the word of --only, says how each went, and ends with 'N passed, N failed, N skipped'.
-
-    A test is a function with a docstring, which is the sentence that it proves; it gets the world and may return a note."""
+    """Runs the tests whose name has the word of --only, each with the world; where nothing can be started, all are skipped."""
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--bin", default=os.path.join(ROOT, "build/release/hopscope"))
     parser.add_argument("--only", default="")
@@ -28,26 +23,9 @@ def run(tests, description, make_world, at_end=lambda world: None):
             print(f"skipped {function.__name__}: {function.__doc__} ({reason})")
         print(f"0 passed, 0 failed, {len(chosen)} skipped")
         return 0
-    passed = failed = skipped = 0
     with Rig() as rig:
         world = make_world(os.path.abspath(args.bin), rig)
         try:
-            for function in chosen:
-                begin = time.monotonic()
-                try:
-                    note = function(world)
-                    passed += 1
-                    word = "ok     "
-                except Skip as why:
-                    skipped += 1
-                    word, note = "skipped", why
-                except Exception as error:  # an assertion, or the program's answer had no such form
-                    failed += 1
-                    word, note = "FAIL   ", f"{type(error).__name__}: {error}"
-                    if args.v:
-                        traceback.print_exc()
-                print(f"{word} {function.__name__}: {function.__doc__}{f' ({note})' if note else ''}  {time.monotonic() - begin:.1f} s", flush=True)
+            return run_each(chosen, lambda function: function(world), trace=args.v)
         finally:
             at_end(world)
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed or not passed else 0
