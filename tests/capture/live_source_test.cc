@@ -23,9 +23,6 @@ namespace {
 using namespace std::chrono_literals;
 using test::in_private_network;
 
-#define IN_PRIVATE_NETWORK(...) \
-    if (!in_private_network(__VA_ARGS__)) GTEST_SKIP() << "no network namespace of our own: CAP_SYS_ADMIN is missing"
-
 constexpr std::size_t kUdpHeaders = 14 + 20 + 8;
 
 class Sender {

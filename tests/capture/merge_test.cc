@@ -6,11 +6,13 @@
 #include <deque>
 
 #include "capture/capture_builder.h"
-#include "capture/temporary_directory.h"
 #include "support/sanitized.h"
+#include "support/temporary_directory.h"
 
 namespace hopscope::capture::test {
 namespace {
+
+using hopscope::test::TemporaryDirectory;
 
 using testing::ElementsAre;
 using testing::HasSubstr;

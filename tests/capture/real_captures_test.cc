@@ -6,11 +6,14 @@
 #include <random>
 
 #include "capture/capture_builder.h"
-#include "capture/temporary_directory.h"
 #include "capture/writer.h"
+#include "support/temporary_directory.h"
 
 namespace hopscope::capture::test {
 namespace {
+
+using hopscope::test::read_whole_file;
+using hopscope::test::TemporaryDirectory;
 
 using testing::IsEmpty;
 

@@ -9,10 +9,12 @@
 #include <thread>
 
 #include "capture/capture_builder.h"
-#include "capture/temporary_directory.h"
+#include "support/temporary_directory.h"
 
 namespace hopscope::capture::test {
 namespace {
+
+using hopscope::test::TemporaryDirectory;
 
 using testing::AllOf;
 using testing::ElementsAre;

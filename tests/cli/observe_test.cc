@@ -97,10 +97,6 @@ private:
     std::string buffer_;
 };
 
-#define IN_PRIVATE_NETWORK(...)                 \
-    if (!test::in_private_network(__VA_ARGS__)) \
-    GTEST_SKIP() << "no network namespace of our own: CAP_SYS_ADMIN is missing"
-
 std::int64_t now_ns() {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
         .count();

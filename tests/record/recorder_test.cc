@@ -7,12 +7,12 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 #include "capture/reader.h"
 #include "core/limits.h"
 #include "record/masker.h"
 #include "record/recorder_comment.h"
+#include "support/temporary_directory.h"
 
 namespace hopscope::record {
 namespace {
@@ -23,14 +23,7 @@ const std::string kCaptures = HOPSCOPE_SOURCE_DIR "/testdata/captures/runtime/";
 
 class RecorderTest : public testing::Test {
 protected:
-    void SetUp() override {
-        char name[] = "/tmp/hopscope-recorder.XXXXXX";
-        ASSERT_NE(::mkdtemp(name), nullptr);
-        folder_ = name;
-    }
-    void TearDown() override { fs::remove_all(folder_); }
-
-    std::string path(const std::string& name) const { return folder_ + "/" + name; }
+    std::string path(const std::string& name) const { return folder_.file(name); }
 
     // Plays a capture file as if it were live: the clock is that of the packets.
     RecorderCounts record(const std::string& capture, RecorderOptions options, bool end = true,
@@ -60,11 +53,6 @@ protected:
         return counts;
     }
 
-    static std::string bytes_of(const std::string& name) {
-        std::ifstream file(name, std::ios::binary);
-        return {std::istreambuf_iterator<char>(file), {}};
-    }
-
     struct Seen {
         std::vector<std::vector<std::uint8_t>> packets;
         std::vector<std::uint32_t> wire_lengths;
@@ -86,7 +74,7 @@ protected:
         return seen;
     }
 
-    std::string folder_;
+    test::TemporaryDirectory folder_;
 };
 
 TEST_F(RecorderTest, MaskedWhileItComesIsMaskedAsAFileIs) {
@@ -122,7 +110,7 @@ TEST_F(RecorderTest, WithoutPayloadPacketsEndAfterTheirTcpHeader) {
     std::size_t longest = 0;
     for (const auto& packet : recorded.packets) longest = std::max(longest, packet.size());
     EXPECT_LE(longest, 14U + 20U + 60U);
-    EXPECT_EQ(bytes_of(path("n.pcapng")).find("HTTP/1.1"), std::string::npos);
+    EXPECT_EQ(test::read_whole_file(path("n.pcapng")).find("HTTP/1.1"), std::string::npos);
 }
 
 TEST_F(RecorderTest, JoinedInTheMiddleNothingIsUnderstoodSoNothingStays) {
@@ -180,7 +168,7 @@ TEST_F(RecorderTest, ARingKeepsItsNewestFilesAndEachHasTheOwners) {
     ASSERT_TRUE(recorder->close());
     EXPECT_GT(counts.files, 4U);
     std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(folder_)) names.push_back(entry.path().filename());
+    for (const auto& entry : fs::directory_iterator(folder_.path())) names.push_back(entry.path().filename());
     EXPECT_EQ(names.size(), 3U);
     const Seen newest = read(recorder->file());
     EXPECT_FALSE(newest.trouble);
@@ -229,7 +217,8 @@ TEST_F(RecorderTest, WhatIsForwardedIntoAPodIsContentWhateverItsAddressesAre) {
     pipeline.finish();
     (*recorder)->finish();
     ASSERT_TRUE((*recorder)->close());
-    const std::string alone = bytes_of(path("alone.pcapng")), both = bytes_of(path("both.pcapng"));
+    const std::string alone = test::read_whole_file(path("alone.pcapng")),
+                      both = test::read_whole_file(path("both.pcapng"));
     EXPECT_GT(count(alone, "HTTP/1.1"), 0U);
     EXPECT_EQ(count(both, "HTTP/1.1"), count(alone, "HTTP/1.1"));
     const Seen packets = read(path("both.pcapng")), original = read(capture);
@@ -237,8 +226,8 @@ TEST_F(RecorderTest, WhatIsForwardedIntoAPodIsContentWhateverItsAddressesAre) {
     EXPECT_FALSE(packets.trouble);
     // Masked once more from a full recording it is the same.
     ASSERT_TRUE(mask_capture(path("both.pcapng"), path("again.pcapng"), {}));
-    EXPECT_EQ(count(bytes_of(path("again.pcapng")), "HTTP/1.1"), count(alone, "HTTP/1.1"));
-    EXPECT_NE(bytes_of(path("again.pcapng")).find(capture::pod_network_description(7)), std::string::npos);
+    EXPECT_EQ(count(test::read_whole_file(path("again.pcapng")), "HTTP/1.1"), count(alone, "HTTP/1.1"));
+    EXPECT_NE(test::read_whole_file(path("again.pcapng")).find(capture::pod_network_description(7)), std::string::npos);
 }
 
 TEST(RecorderComment, IsReadBackAndHostileNamesCannotForgeOne) {

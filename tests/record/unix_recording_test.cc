@@ -5,7 +5,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <map>
 #include <random>
 
@@ -19,6 +18,7 @@
 #include "record/sidecar.h"
 #include "record/spec_masker.h"
 #include "record/unix_masker.h"
+#include "support/temporary_directory.h"
 
 namespace hopscope::record {
 namespace {
@@ -49,18 +49,7 @@ public:
 
 class UnixRecordingTest : public testing::Test {
 protected:
-    void SetUp() override {
-        char name[] = "/tmp/hopscope-unix-recording.XXXXXX";
-        ASSERT_NE(::mkdtemp(name), nullptr);
-        folder_ = name;
-    }
-    void TearDown() override { fs::remove_all(folder_); }
-    std::string path(const std::string& name) const { return folder_ + "/" + name; }
-
-    static std::string bytes_of(const std::string& name) {
-        std::ifstream file(name, std::ios::binary);
-        return {std::istreambuf_iterator<char>(file), {}};
-    }
+    std::string path(const std::string& name) const { return folder_.file(name); }
 
     // Plays recorded sockets as if they were live. `late`: the first so many bytes of each direction were not seen.
     static RecorderCounts record(const std::string& calls, RecorderOptions options, std::uint64_t late = 0,
@@ -107,7 +96,7 @@ protected:
         return {.files = {.name = path(name), .unix_sockets = RecordUnix::sidecar}, .payload = payload};
     }
 
-    std::string folder_;
+    test::TemporaryDirectory folder_;
 };
 
 TEST_F(UnixRecordingTest, fullIsAsSaid) {
@@ -127,7 +116,7 @@ TEST_F(UnixRecordingTest, maskedTheCallsStayAndTheirSecretsGo) {
         const Calls said = original(calls + ".grpc.index.jsonl"), read = calls_in(path(calls + ".unix.pcapng"));
         EXPECT_EQ(read.lines, said.lines) << calls;
         ASSERT_EQ(read.words.size(), said.words.size());
-        const std::string file = bytes_of(path(calls + ".unix.pcapng"));
+        const std::string file = test::read_whole_file(path(calls + ".unix.pcapng"));
         for (std::size_t i = 0; i < said.words.size(); ++i) {
             EXPECT_EQ(read.words[i].size(), said.words[i].size());
             for (std::size_t j = 0; j < i; ++j)
@@ -154,7 +143,7 @@ TEST_F(UnixRecordingTest, joinedLateACallIsFoundAndMaskedAllTheSame) {
     ASSERT_FALSE(said.urls.empty());
     ASSERT_EQ(read.urls.size(), said.urls.size());
     EXPECT_EQ(read.words.size(), said.words.size());
-    const std::string file = bytes_of(path("late.unix.pcapng"));
+    const std::string file = test::read_whole_file(path("late.unix.pcapng"));
     for (const std::string& url : said.urls) EXPECT_EQ(file.find(url.substr(url.rfind('/') + 1)), std::string::npos);
     for (const std::string& word : said.words) {
         if (word.size() > 4) {
@@ -187,7 +176,7 @@ TEST_F(UnixRecordingTest, neitherFileIsMadeOverOneThatIsThere) {
     ASSERT_FALSE(opened);
     EXPECT_EQ(opened.error().code, "CAP-21");
     EXPECT_FALSE(fs::exists(path("c.pcapng")));
-    EXPECT_EQ(bytes_of(path("c.unix.pcapng")), "mine");
+    EXPECT_EQ(test::read_whole_file(path("c.unix.pcapng")), "mine");
 }
 
 TEST_F(UnixRecordingTest, aFullRecordingMaskedLaterIsMaskedInBothFiles) {
@@ -201,11 +190,11 @@ TEST_F(UnixRecordingTest, aFullRecordingMaskedLaterIsMaskedInBothFiles) {
     for (const std::string& word : said.words) event.cmdline.emplace_back(word);
     event.cmdline.emplace_back("planted-argument");
     record(calls, options("full.pcapng", RecordPayload::full), 0, [&](Recorder& recorder) { recorder.on(event); });
-    EXPECT_NE(bytes_of(path("full.unix.pcapng")).find("planted-argument"), std::string::npos);
+    EXPECT_NE(test::read_whole_file(path("full.unix.pcapng")).find("planted-argument"), std::string::npos);
     const auto summary = mask_capture(path("full.pcapng"), path("masked.pcapng"), {});
     ASSERT_TRUE(summary);
     EXPECT_EQ(summary->sidecar, path("masked.unix.pcapng"));
-    EXPECT_EQ(bytes_of(path("masked.unix.pcapng")).find("planted-argument"), std::string::npos);
+    EXPECT_EQ(test::read_whole_file(path("masked.unix.pcapng")).find("planted-argument"), std::string::npos);
     EXPECT_EQ(find_sidecar(path("masked.pcapng")).state, SidecarState::found);
     EXPECT_EQ(calls_in(path("masked.unix.pcapng")).lines, said.lines);
     // The words of the process are still those of the call.

@@ -1,7 +1,6 @@
 // Runs a test in a network namespace of its own, with a loopback interface that nobody else uses. Needs CAP_SYS_ADMIN.
 #pragma once
 
-#include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -14,9 +13,9 @@
 #include <functional>
 #include <string>
 #include <thread>
-#include <utility>
 
 #include "core/bytes.h"
+#include "support/own_fd.h"
 
 namespace hopscope::test {
 
@@ -30,6 +29,11 @@ inline bool set_loopback(bool up) {
     return done;
 }
 
+// The rest of the test, in such a network; skips it where there is none to be had.
+#define IN_PRIVATE_NETWORK(...)                           \
+    if (!hopscope::test::in_private_network(__VA_ARGS__)) \
+    GTEST_SKIP() << "no network namespace of our own: CAP_SYS_ADMIN is missing"
+
 // False: it could not be made, `body` was not called. `body` runs in a thread; threads that it starts are in the same
 // namespace.
 inline bool in_private_network(const std::function<void()>& body, bool up = true) {
@@ -39,40 +43,6 @@ inline bool in_private_network(const std::function<void()>& body, bool up = true
         if (made) body();
     }).join();
     return made;
-}
-
-// A descriptor that closes itself.
-class Fd {
-public:
-    explicit Fd(int fd = -1) : fd_(fd) {}
-    Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Fd& operator=(Fd&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~Fd() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    [[nodiscard]] int get() const { return fd_; }
-    void close() { *this = Fd(); }
-
-private:
-    int fd_;
-};
-
-inline sockaddr_in loopback(std::uint16_t port) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return address;
-}
-
-inline std::uint16_t port_of(int fd) {
-    sockaddr_in address{};
-    socklen_t size = sizeof address;
-    ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-    return ntohs(address.sin_port);
 }
 
 // A TCP connection over loopback, both ends in our hands.
@@ -88,7 +58,7 @@ struct TcpPair {
         sockaddr_in address = loopback(port);
         ::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
         ::listen(listener.get(), 16);
-        server_port = port_of(listener.get());
+        server_port = port_of(listener);
         connect();
     }
     void connect() {

@@ -79,7 +79,7 @@ public:
         ::usleep(20'000);
     }
     ~Stranger() {
-        quit_.reset();
+        quit_.close();
         ::waitpid(pid_, nullptr, 0);
     }
     Stranger(const Stranger&) = delete;

@@ -120,7 +120,7 @@ TEST_F(ScannerTest, udp) {
 }
 
 TEST_F(ScannerTest, unix_peers_names_and_files) {
-    TempDir directory;
+    TemporaryDirectory directory;
     const std::string path = directory.file("a.sock");
     const Fd listener = unix_listener(path);
     const Fd client = unix_client(path);
@@ -202,7 +202,7 @@ public:
         ::close(ready[0]);
     }
     ~Child() {
-        quit_.reset();
+        quit_.close();
         ::waitpid(pid_, nullptr, 0);
     }
     Child(const Child&) = delete;

@@ -1,7 +1,6 @@
 // Sockets that a test owns, and small helpers to make them. Everything closes itself.
 #pragma once
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -10,14 +9,12 @@
 
 #include <cerrno>
 #include <cstddef>
-#include <cstdlib>
 #include <cstring>
-#include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "core/result.h"
+#include "support/own_fd.h"
+#include "support/temporary_directory.h"
 
 // Where eBPF is not to be had the test is skipped. A program that the kernel refuses for any other reason is a failure.
 #define SKIP_OR_FAIL_WITHOUT(opened)                                                              \
@@ -31,59 +28,12 @@
 
 namespace hopscope::test {
 
-class Fd {
-public:
-    explicit Fd(int fd = -1) : fd_(fd) {}
-    Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Fd& operator=(Fd&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~Fd() { reset(); }
-    void reset() {
-        if (fd_ >= 0) ::close(fd_);
-        fd_ = -1;
-    }
-    [[nodiscard]] int get() const { return fd_; }
-    [[nodiscard]] bool ok() const { return fd_ >= 0; }
-
-private:
-    int fd_;
-};
-
-inline std::uint64_t inode_of(int fd) {
-    struct stat status {};
-    return ::fstat(fd, &status) == 0 ? status.st_ino : 0;
-}
-inline std::uint64_t inode_of(const Fd& fd) { return inode_of(fd.get()); }
+inline std::uint64_t inode_of(const Fd& fd) { return fd.inode(); }
 
 inline std::uint64_t inode_of_path(const char* path) {
     struct stat status {};
     return ::stat(path, &status) == 0 ? status.st_ino : 0;
 }
-
-// A directory of its own that goes with everything in it.
-class TempDir {
-public:
-    TempDir() {
-        char name[] = "/tmp/hopscope-test-XXXXXX";
-        path_ = ::mkdtemp(name);
-    }
-    TempDir(const TempDir&) = delete;
-    TempDir& operator=(const TempDir&) = delete;
-    ~TempDir() {
-        for (const std::string& file : files_) ::unlink(file.c_str());
-        ::rmdir(path_.c_str());
-    }
-    std::string file(std::string_view name) {
-        files_.push_back(path_ + "/" + std::string(name));
-        return files_.back();
-    }
-
-private:
-    std::string path_;
-    std::vector<std::string> files_;
-};
 
 struct UnixName {
     sockaddr_un address{};
@@ -114,20 +64,6 @@ inline Fd unix_client(std::string_view path, int type = SOCK_STREAM) {
     return fd;
 }
 
-inline sockaddr_in loopback(std::uint16_t port = 0) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return address;
-}
-inline std::uint16_t port_of(const Fd& fd) {
-    sockaddr_storage address{};
-    socklen_t size = sizeof address;
-    if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) return 0;
-    return ntohs(address.ss_family == AF_INET ? reinterpret_cast<sockaddr_in*>(&address)->sin_port
-                                              : reinterpret_cast<sockaddr_in6*>(&address)->sin6_port);
-}
 inline Fd tcp_listener(int backlog = 128) {
     Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const sockaddr_in address = loopback();

@@ -136,7 +136,7 @@ void drain_until_ended(UnixTap& tap, Tapped& tapped, std::vector<pid_t> children
     SKIP_OR_FAIL_WITHOUT(name)
 
 TEST(UnixTap, every_byte_of_both_directions) {
-    TempDir directory;
+    TemporaryDirectory directory;
     const std::string path = directory.file("watched.sock"), other = directory.file("other.sock");
     OPEN_TAP(tap, {path});
     const Fd listener = unix_listener(path), elsewhere = unix_listener(other);
@@ -168,8 +168,8 @@ TEST(UnixTap, every_byte_of_both_directions) {
         children.push_back(pair.server_pid);
     }
     for (Pair& pair : pairs) {
-        pair.client.reset();
-        pair.server.reset();
+        pair.client.close();
+        pair.server.close();
     }
     Tapped tapped;
     drain_until_ended(**tap, tapped, children);
@@ -200,7 +200,7 @@ TEST(UnixTap, every_byte_of_both_directions) {
 }
 
 TEST(UnixTap, a_ring_that_is_too_small_says_what_is_missing_and_where) {
-    TempDir directory;
+    TemporaryDirectory directory;
     const std::string path = directory.file("lossy.sock");
     OPEN_TAP(tap, {path}, 64 * 1024);
     const Fd listener = unix_listener(path);
@@ -237,7 +237,7 @@ TEST(UnixTap, a_ring_that_is_too_small_says_what_is_missing_and_where) {
 }
 
 TEST(UnixTap, requests_come_before_their_answers) {
-    TempDir directory;
+    TemporaryDirectory directory;
     const std::string path = directory.file("ping.sock");
     OPEN_TAP(tap, {path});
     const Fd listener = unix_listener(path);
@@ -245,19 +245,19 @@ TEST(UnixTap, requests_come_before_their_answers) {
     const std::uint64_t client_inode = inode_of(client);
     const pid_t child = ::fork();
     if (child == 0) {
-        client.reset();
+        client.close();
         char byte = 0;
         while (::read(server.get(), &byte, 1) == 1)
             if (::write(server.get(), &byte, 1) != 1) ::_exit(1);
         ::_exit(0);
     }
-    server.reset();
+    server.close();
     for (int i = 0; i < 2'000; ++i) {
         char byte = static_cast<char>(i);
         ASSERT_EQ(::write(client.get(), &byte, 1), 1);
         ASSERT_EQ(::read(client.get(), &byte, 1), 1);
     }
-    client.reset();
+    client.close();
     Tapped tapped;
     std::vector<bool> from_client;
     ::waitpid(child, nullptr, 0);
@@ -283,7 +283,7 @@ TEST(UnixTap, its_cost_is_measured) {
 
 // A folder stands for sockets whose names are digests, whenever they are made, and for nothing else in it.
 TEST(UnixTap, every_digest_in_a_folder) {
-    TempDir directory;
+    TemporaryDirectory directory;
     const std::string folder = directory.file("s"), digest(64, 'd');
     ASSERT_EQ(::mkdir(folder.c_str(), 0700), 0);
     OPEN_TAP(tap, {folder + "/"});
@@ -304,7 +304,7 @@ TEST(UnixTap, every_digest_in_a_folder) {
 }
 
 TEST(UnixTap, abstract_names_and_paths_that_come_later) {
-    TempDir directory;
+    TemporaryDirectory directory;
     const std::string path = directory.file("later.sock");
     const std::string abstract = "@hopscope-tap-" + std::to_string(::getpid());
     OPEN_TAP(tap, {abstract});

@@ -159,7 +159,7 @@ TEST(SocketWatcher, a_thousand_unix_connections_of_a_millisecond_have_both_owner
     EXPECT_EQ(ended, 0);
     for (int round = 0; round < 200 && accepts.size() < kConnections; ++round, ::usleep(10'000)) drain();
     const std::uint64_t server_start = start_ticks_of(static_cast<std::uint32_t>(server));
-    quit_write.reset();
+    quit_write.close();
     ::waitpid(server, nullptr, 0);
     drain();
     ASSERT_EQ(accepts.size(), static_cast<std::size_t>(kConnections));
@@ -248,7 +248,7 @@ TEST(SocketWatcher, five_thousand_short_connections_have_both_owners) {
     ::waitpid(client, &status, 0);
     EXPECT_EQ(status, 0);
     watch.stop();
-    quit_write.reset();
+    quit_write.close();
     ::waitpid(server, nullptr, 0);
 
     const auto closed = watch.of_port(port, SocketLife::Kind::closed);
@@ -300,7 +300,7 @@ TEST(SocketWatcher, listeners_refused_and_ipv6) {
         client_inode = inode_of(client);
         server_inode = inode_of(server);
     }
-    listener.reset();
+    listener.close();
     EXPECT_FALSE(tcp_client(port).ok());  // refused: no life
     watch.stop();
 

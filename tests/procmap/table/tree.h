@@ -3,30 +3,19 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <string_view>
 
+#include "support/temporary_directory.h"
+
 namespace hopscope::procmap::test {
 
 class Tree {
 public:
-    Tree() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "hopscope-tree-XXXXXX").string();
-        if (::mkdtemp(pattern.data()) == nullptr) ADD_FAILURE() << "no temporary directory";
-        directory_ = pattern;
-    }
-    ~Tree() {
-        std::error_code ignored;
-        std::filesystem::remove_all(directory_, ignored);
-    }
-    Tree(const Tree&) = delete;
-    Tree& operator=(const Tree&) = delete;
-
-    [[nodiscard]] const std::string& directory() const { return directory_; }
-    [[nodiscard]] std::string path(std::string_view on_host) const { return directory_ + std::string(on_host); }
+    [[nodiscard]] std::string directory() const { return directory_.path(); }
+    [[nodiscard]] std::string path(std::string_view on_host) const { return directory() + std::string(on_host); }
 
     void write(std::string_view on_host, std::string_view bytes) const {
         make_parent(on_host);
@@ -49,7 +38,7 @@ private:
         EXPECT_FALSE(error) << on_host << ": " << error.message();
     }
 
-    std::string directory_;
+    hopscope::test::TemporaryDirectory directory_;
 };
 
 }  // namespace hopscope::procmap::test

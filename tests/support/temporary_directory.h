@@ -9,7 +9,7 @@
 #include <sstream>
 #include <string>
 
-namespace hopscope::capture::test {
+namespace hopscope::test {
 
 class TemporaryDirectory {
 public:
@@ -25,6 +25,7 @@ public:
     TemporaryDirectory(const TemporaryDirectory&) = delete;
     TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
 
+    [[nodiscard]] std::string path() const { return path_.string(); }
     [[nodiscard]] std::string file(const std::string& name) const { return (path_ / name).string(); }
     std::string write(const std::string& name, std::string_view bytes) const {
         std::ofstream out(file(name), std::ios::binary);
@@ -44,4 +45,4 @@ inline std::string read_whole_file(const std::string& name) {
     return out.str();
 }
 
-}  // namespace hopscope::capture::test
+}  // namespace hopscope::test
