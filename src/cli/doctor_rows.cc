@@ -56,7 +56,10 @@ DoctorRow kubelet_row(const Node& node) {
     row.state = DoctorRow::State::limited;
     row.says = doubt.empty() ? "none among " + std::to_string(node.table.processes.size()) + " processes" : doubt;
     row.lost = "ports and execs of a node";
-    row.fix = "on a node; in a pod: hostPID: true and hostNetwork: true, or --host-root /host";
+    row.fix =
+        doubt.empty()
+            ? "run it on a node; in a pod it needs hostPID: true and hostNetwork: true; another root: --host-root DIR"
+            : "";
     return row;
 }
 

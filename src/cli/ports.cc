@@ -149,12 +149,23 @@ std::string elsewhere(const PortQuery& query, const Judgement& judgement, const 
     return "";
 }
 
+// Every network namespace, for what was not found in the one that was asked for. Nothing: it is no other picture, or
+// cannot be taken.
+std::optional<Node> take_everywhere(const Invocation& invocation, const NodeReader& reader) {
+    if (!reader.root().is_live() || invocation.text("netns") == "all") return std::nullopt;
+    auto all = NodeReader::open(invocation, {.all_net_namespaces = true});
+    if (!all) return std::nullopt;
+    auto node = (*all)->take();
+    if (!node) return std::nullopt;
+    return std::move(*node);
+}
+
 void report_nothing(const PortQuery& query, const Judgement& judgement, const Judgement& considered, const Node& node,
                     const NodeReader& reader) {
     NotListening told = explain_not_listening(query, considered.verdicts, node.table);
     if (const std::string other = elsewhere(query, judgement, node, reader); !other.empty()) {
         told.why = other;
-        told.hint = "--netns all shows it";
+        told.hint = "hopscope why " + display(query.text) + " --netns all";
     }
     report_error({.doing = "nothing to explain at",
                   .subject = query.text,
@@ -167,15 +178,19 @@ int explain(PortsRun& run, const Invocation& invocation, const Node& node, const
     Judgement considered = chosen(run.choice, judgement);
     Judgement shown;
     std::set<const Verdict*> taken;
-    bool missing = false;
+    std::vector<const PortQuery*> missing;
     for (const PortQuery& query : run.queries) {
         const auto found = find_listeners(query, considered.verdicts, node.table);
-        if (found.empty()) {
-            missing = true;
-            report_nothing(query, judgement, considered, node, *run.reader);
-        }
+        if (found.empty()) missing.push_back(&query);
         for (const Verdict* verdict : found)
             if (taken.insert(verdict).second) shown.verdicts.push_back(*verdict);
+    }
+    if (!missing.empty()) {
+        const std::optional<Node> everywhere = take_everywhere(invocation, *run.reader);
+        const Node& widest = everywhere ? *everywhere : node;
+        const Judgement of_all = everywhere ? chain::judge(*everywhere, run.traffic()) : judgement;
+        for (const PortQuery* query : missing) report_nothing(*query, of_all, considered, widest, *run.reader);
+        if (invocation.format() != "json") report_limits(widest);  // why it may be there all the same
     }
     for (const chain::Finding& finding : considered.findings)
         if (std::any_of(shown.verdicts.begin(), shown.verdicts.end(),
@@ -192,15 +207,15 @@ int explain(PortsRun& run, const Invocation& invocation, const Node& node, const
         const bool unowned = std::any_of(shown.verdicts.begin(), shown.verdicts.end(),
                                          [](const Verdict& verdict) { return verdict.owners.empty(); });
         out.flush();
-        if (unowned) report_limits(node);
+        if (unowned && missing.empty()) report_limits(node);
     }
-    return finish(out, missing ? kNothingMatched : kDone);
+    return finish(out, missing.empty() ? kDone : kNothingMatched);
 }
 
 int list(PortsRun& run, const Invocation& invocation, const Node& node, const Judgement& judgement) {
     const Judgement shown = chosen(run.choice, judgement);
     const std::size_t listening = count_listening(run.choice, judgement);
-    const std::size_t hidden = count_hidden_findings(run.choice, judgement);
+    const std::size_t hidden = judgement.findings.size() - shown.findings.size();
     exports::FdOutput out(STDOUT_FILENO, "standard output");
     if (invocation.format() == "json") {
         exports::write_ports_json(out, shown, facts_of(node, listening, hidden));

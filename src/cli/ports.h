@@ -25,10 +25,9 @@ int sureness(std::string_view confidence);
 // Listeners of a kind and a namespace that are looked at at all: what "5 shown of 41" counts.
 bool is_considered(const PortChoice& choice, const chain::Verdict& verdict);
 bool is_shown(const PortChoice& choice, const chain::Verdict& verdict);
-// The verdicts that are shown, and the findings that belong to them or to none.
+// The verdicts that are shown, and the findings that belong to them or to none. What is left out of the findings is
+// about listeners that are not shown, those of another kind or network namespace among them. The filter is asked once
+// of each listener.
 chain::Judgement chosen(const PortChoice& choice, const chain::Judgement& judgement);
-// Findings that chosen() leaves out, because their listeners are not shown: those of another kind or network namespace
-// are counted too.
-std::size_t count_hidden_findings(const PortChoice& choice, const chain::Judgement& judgement);
 
 }  // namespace hopscope::cli

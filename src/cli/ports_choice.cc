@@ -48,15 +48,4 @@ Judgement chosen(const PortChoice& choice, const Judgement& judgement) {
     return shown;
 }
 
-std::size_t count_hidden_findings(const PortChoice& choice, const Judgement& judgement) {
-    const auto is_about_one = [&](const chain::Finding& finding, bool shown) {
-        return std::any_of(judgement.verdicts.begin(), judgement.verdicts.end(), [&](const Verdict& verdict) {
-            return is_shown(choice, verdict) == shown && exports::is_about(finding, verdict);
-        });
-    };
-    return static_cast<std::size_t>(std::count_if(
-        judgement.findings.begin(), judgement.findings.end(),
-        [&](const chain::Finding& finding) { return is_about_one(finding, false) && !is_about_one(finding, true); }));
-}
-
 }  // namespace hopscope::cli

@@ -334,7 +334,7 @@ int watch_ports(WatchRequest request) {
         const auto node = request.reader.take();
         if (!node) {
             report_error(node.error());
-            return kFailed;
+            return exit_code(node.error());
         }
         if (!begun) watch.start(*node);
         begun = true;

@@ -46,7 +46,7 @@ int exit_code(const Error& error) {
         error.code.starts_with("CFG-") || error.code == "CAP-25" || error.code == "NOD-03")
         return kUsage;
     if (error.code == "CAP-01" || error.code.starts_with("BPF-")) return kNotPermitted;
-    if (error.code == "CAP-10" || error.code == "CAP-12") return kUnreadable;
+    if (error.code == "CAP-10" || error.code == "CAP-12" || error.code == "NOD-02") return kUnreadable;
     return kFailed;
 }
 

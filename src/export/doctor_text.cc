@@ -96,9 +96,15 @@ void write_doctor_text(Output& out, const DoctorPage& page, const Style& style) 
         lines("fix:  ", row.fix);
     }
     add("");
-    const auto works = std::count_if(page.rows.begin(), page.rows.end(),
-                                     [](const DoctorRow& row) { return row.state != DoctorRow::State::missing; });
-    std::string foot = std::to_string(works) + " of " + std::to_string(page.rows.size()) + " usable now.";
+    const auto count = [&](DoctorRow::State state) {
+        return std::count_if(page.rows.begin(), page.rows.end(),
+                             [&](const DoctorRow& row) { return row.state == state; });
+    };
+    const auto limited = count(DoctorRow::State::limited);
+    std::string foot = std::to_string(count(DoctorRow::State::ok) + limited) + " of " +
+                       std::to_string(page.rows.size()) + " usable now";
+    if (limited != 0) foot += ", " + std::to_string(limited) + " of them with limits";
+    foot += ".";
     for (const DoctorFeature& feature : page.features)
         foot += "  " + feature.name + ": " + std::string(feature_word(feature.state));
     for (const std::string& line : wrap(foot, style.columns)) add(line);

@@ -117,6 +117,16 @@ TEST(RunPorts, usage_is_2) {
     EXPECT_THAT(hopscope("why").err, HasSubstr("hopscope why 35751"));
 }
 
+TEST(RunPorts, a_root_without_proc_is_5_and_says_what_to_give) {
+    for (const char* command : {"ports", "why 80", "graph", "ports --watch"}) {
+        const Ran ran = hopscope(std::string(command) + " --host-root /nonexistent");
+        EXPECT_EQ(ran.code, 5) << command << "\n" << ran.err;
+        EXPECT_THAT(ran.err, HasSubstr("cannot open '/nonexistent/proc': No such file or directory  [NOD-02]"));
+        EXPECT_THAT(ran.err, HasSubstr("fix:  --host-root DIR")) << command;
+    }
+    EXPECT_EQ(hopscope("doctor --host-root /nonexistent").code, 4);
+}
+
 TEST(RunPorts, another_machine_s_files_cannot_be_read_with_ebpf) {
     const Ran ran = hopscope("ports --ebpf require" + on("k3s"));
     EXPECT_EQ(ran.code, 4);

@@ -98,7 +98,7 @@ TEST(Doctor, lines_fit) {
     std::size_t begin = 0;
     for (std::size_t end = 0; (end = all.find('\n', begin)) != std::string::npos; begin = end + 1)
         EXPECT_LE(display_width(all.substr(begin, end - begin)), 80U) << all.substr(begin, end - begin);
-    EXPECT_THAT(all, HasSubstr("2 of 3 usable now."));
+    EXPECT_THAT(all, HasSubstr("2 of 3 usable now, 1 of them with limits."));
 }
 
 }  // namespace

@@ -43,8 +43,12 @@ ProcessBook::~ProcessBook() {
 Status ProcessBook::refresh(bool everything) {
     if (proc_ < 0) proc_ = ::open(root_->path("/proc").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     const auto cannot_read_proc = [this](const char* doing, int error) {
-        return Error{
-            .doing = doing, .subject = root_->path("/proc"), .why = std::strerror(error), .errno_value = error};
+        return Error{.doing = doing,
+                     .subject = root_->path("/proc"),
+                     .why = std::strerror(error),
+                     .errno_value = error,
+                     .hint = "--host-root DIR, where DIR/proc is the host's /proc",
+                     .code = "NOD-02"};
     };
     if (proc_ < 0) return unexpected(cannot_read_proc("cannot open", errno));
     std::vector<std::uint32_t> pids;

@@ -53,6 +53,11 @@ std::string count_of(std::uint64_t part, std::uint64_t all, const char* what) {
     return std::to_string(part) + " of " + std::to_string(all) + " " + what;
 }
 
+// "1 process", "2 processes"
+std::string counted(std::uint64_t count, const char* what, const char* plural = "s") {
+    return std::to_string(count) + " " + what + (count == 1 ? "" : plural);
+}
+
 // What the scanner knows of a socket and the kernel's other answer does not, and who holds it.
 void complete(Socket& socket, const Socket& scanned) {
     if (socket.unix_local.path.empty()) socket.unix_local.path = scanned.unix_local.path;
@@ -271,8 +276,8 @@ void TableReader::State::tell_limits(SocketTable& table, const NamespaceSockets&
         const std::string sentence =
             "cannot name the owner of " + count_of(table.owners_unknown, with_inode, "sockets: ");
         if (denied > 0 && !scanned && may_list_all_descriptors())
-            table.limits.push_back(sentence +
-                                   (denied == 1 ? "1 process refuses" : std::to_string(denied) + " processes refuse") +
+            table.limits.push_back(sentence + counted(denied, "process", "es") +
+                                   (denied == 1 ? " refuses" : " refuse") +
                                    " all the same (a security module or another user namespace)");
         else if (denied > 0 && !scanned)
             table.limits.push_back(sentence + "need CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
@@ -280,19 +285,21 @@ void TableReader::State::tell_limits(SocketTable& table, const NamespaceSockets&
             table.limits.push_back(
                 sentence + "they belong to the kernel, to a process of another pid namespace, or are on their way");
     } else if (denied > 0 && !scanned) {
-        table.limits.push_back("some sockets may have further owners: the descriptors of " + std::to_string(denied) +
-                               " processes are not readable, need CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
+        table.limits.push_back("some sockets may have further owners: the descriptors of " +
+                               counted(denied, "process", "es") +
+                               " cannot be read, need CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
     }
     if (spaces.not_entered > 0)
-        table.limits.push_back("cannot enter " + std::to_string(spaces.not_entered) +
-                               " network namespaces, peers of unix sockets there are unknown: need CAP_SYS_ADMIN");
+        table.limits.push_back("cannot enter " + counted(spaces.not_entered, "network namespace") +
+                               ", peers of unix sockets there are unknown: need CAP_SYS_ADMIN");
     if (spaces.not_read > 0)
-        table.limits.push_back("the sockets of " + std::to_string(spaces.not_read) +
-                               " network namespaces cannot be read: need CAP_SYS_ADMIN");
+        table.limits.push_back("the sockets of " + counted(spaces.not_read, "network namespace") +
+                               " cannot be read: need CAP_SYS_ADMIN");
     if (spaces.processes_elsewhere > 0)
-        table.limits.push_back("the network namespaces of " + std::to_string(spaces.processes_elsewhere) +
-                               " processes are unknown, and with them the sockets there: " +
-                               (may_list_all_descriptors() ? "they refuse all the same" : "need CAP_SYS_PTRACE"));
+        table.limits.push_back("cannot tell the network namespace of " +
+                               counted(spaces.processes_elsewhere, "process", "es") +
+                               ", and the sockets there are not seen: " +
+                               (may_list_all_descriptors() ? "refused all the same" : "need CAP_SYS_PTRACE"));
     if (spaces.peers_unknown && spaces.not_entered == 0)
         table.limits.emplace_back(
             "the peers of unix sockets are unknown: /proc/net/unix does not tell them, the kernel module unix_diag "
