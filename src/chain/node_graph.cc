@@ -106,8 +106,10 @@ private:
     std::string words_of(const Peer& peer, const Verdict& verdict) {
         if (is_unix(verdict.transport)) {
             shown_.insert(peer.inode);
-            const auto other = unix_by_inode_.find(peer.inode);
-            return unix_words(peer.inode, other == unix_by_inode_.end() ? 0 : other->second->unix_peer_inode);
+            const auto end = unix_by_inode_.find(peer.inode);
+            if (end == unix_by_inode_.end()) return unix_words(peer.inode, 0);
+            return unix_words(peer.inode, end->second->unix_peer_inode) +
+                   (end->second->unix_waits_for == 0 ? "" : ", not accepted yet");
         }
         // Without the client's port equal connections become one edge.
         return (peer.from ? to_string(peer.from->address) : "") + " to :" + std::to_string(verdict.local.port) + ", " +

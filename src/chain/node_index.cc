@@ -94,6 +94,7 @@ NodeIndex::NodeIndex(const Node& node) : node_(node) {
         if (is_unix(socket->transport)) {
             if (socket->inode != 0) unix_by_inode_.emplace(socket->inode, socket);
             if (socket->unix_peer_inode != 0) unix_by_peer_.emplace(socket->unix_peer_inode, socket);
+            if (socket->unix_waits_for != 0) unix_waiting_[socket->unix_waits_for].push_back(socket);
         }
     }
 }
@@ -152,6 +153,10 @@ std::vector<const Socket*> NodeIndex::accepted(const Socket& listener) const {
 
 std::vector<const Socket*> NodeIndex::clients_without_server(const Socket& listener) const {
     std::vector<const Socket*> found;
+    if (is_unix(listener.transport)) {
+        const auto waiting = unix_waiting_.find(listener.inode);
+        return waiting == unix_waiting_.end() ? found : waiting->second;
+    }
     if (listener.transport != Transport::tcp) return found;
     const auto at = by_remote_port_.find({listener.net_namespace, listener.local.port});
     if (at == by_remote_port_.end()) return found;

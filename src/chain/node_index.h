@@ -35,7 +35,7 @@ public:
     // The server's ends of the connections that came in through `listener`. A TCP connection belongs to the most
     // specific listener of its namespace (127.0.0.1:80 before *:80).
     [[nodiscard]] std::vector<const Socket*> accepted(const Socket& listener) const;
-    // The clients' ends whose server's end is not in the table (no permission to see it).
+    // The clients' ends whose server's end is not in the table: TCP, no permission to see it; unix, not accepted yet.
     [[nodiscard]] std::vector<const Socket*> clients_without_server(const Socket& listener) const;
     // The other end of a connection, both on this node; null: elsewhere or not visible.
     [[nodiscard]] const Socket* other_end(const Socket& connection) const;
@@ -60,6 +60,7 @@ private:
     std::unordered_map<std::uint64_t, const Socket*> unix_by_inode_;
     std::unordered_map<std::uint64_t, const Socket*> unix_by_peer_;  // the socket that names this inode as its peer
     std::map<std::string, std::vector<const Socket*>, std::less<>> unix_by_path_;  // connected ones
+    std::unordered_map<std::uint64_t, std::vector<const Socket*>> unix_waiting_;   // by the listener's inode
 };
 
 bool is_open(SocketState state);  // established or on its way to its end, not TIME-WAIT

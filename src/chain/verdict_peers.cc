@@ -78,7 +78,8 @@ std::vector<Peer> peers_of(const Socket& listener, const NodeIndex& index) {
         peers.back().client_closed = server->state == SocketState::close_wait;
     }
     for (const Socket* client : index.clients_without_server(listener))
-        add_peer(peers, index, client, *client, to_string(client->state));
+        add_peer(peers, index, client, *client,
+                 client->unix_waits_for != 0 ? "not accepted yet" : to_string(client->state));
     std::sort(peers.begin(), peers.end(), [](const Peer& a, const Peer& b) {
         return std::tie(a.process.pid, a.from, a.fd, a.inode, a.state) <
                std::tie(b.process.pid, b.from, b.fd, b.inode, b.state);

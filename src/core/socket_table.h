@@ -41,6 +41,7 @@ struct Socket {
     Endpoint local, remote;             // TCP and UDP
     UnixEndpoint unix_local;            // its own path (as given to bind, hostile) and inode (equal to `inode`)
     std::uint64_t unix_peer_inode = 0;  // 0: none, or unknown
+    std::uint64_t unix_waits_for = 0;   // inode of the listener that has not accepted it yet; 0: none, or unknown
     // The file that bind made, as stat(2) numbers it: a socket may be renamed after bind, and one path may stand for
     // different files in different mount namespaces. 0, 0: abstract, unbound or unknown.
     std::uint64_t file_device = 0, file_inode = 0;

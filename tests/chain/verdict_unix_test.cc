@@ -188,6 +188,26 @@ TEST(UnixSockets, peers_are_named_with_inode_and_fd) {
     EXPECT_EQ(verdict.peers[1].inode, half);
 }
 
+TEST(UnixSockets, who_waits_to_be_accepted_is_a_peer) {
+    NodeStory story;
+    story.containerd();
+    story.kubelet();
+    const auto listener = story.listen_unix("/run/containerd/containerd.sock", 2685);
+    story.listen_unix("/run/containerd/containerd.sock.ttrpc", 2685);
+    const auto client = story.connect_unix("/run/elsewhere", 0, 5714, 33);
+    story.socket(story.socket(client).unix_peer_inode).unix_peer_inode = 0;
+    story.socket(client).unix_peer_inode = 0;
+    story.socket(client).unix_waits_for = listener;
+    const Judgement judgement = story.judge();
+    const std::vector<Peer>& peers = at(judgement, "/run/containerd/containerd.sock").peers;
+    ASSERT_EQ(peers.size(), 1U);
+    EXPECT_EQ(peers[0].process.pid, 5714U);
+    EXPECT_EQ(peers[0].inode, client);
+    EXPECT_EQ(peers[0].fd, 33U);
+    EXPECT_EQ(peers[0].state, "not accepted yet");
+    EXPECT_TRUE(at(judgement, "/run/containerd/containerd.sock.ttrpc").peers.empty());
+}
+
 TEST(UnixSockets, a_decoy_does_not_get_the_name) {
     NodeStory story;
     story.process(900, R::unknown, "containerd").role_doubt =

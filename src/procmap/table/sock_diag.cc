@@ -11,6 +11,8 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <span>
+#include <unordered_map>
 #include <utility>
 
 #include "core/limits.h"
@@ -26,10 +28,15 @@ constexpr std::size_t kSocketsReserved = 16 * 1024;  // only address space until
 constexpr std::uint32_t kStates = ~(1U << 13);
 constexpr int kAttemptsMax = 3;  // of a dump that sockets changed under
 
+struct Waiting {
+    std::uint64_t client, listener;  // inodes
+};
+
 struct Taking {
     std::vector<Socket>* out;
     std::uint64_t net_namespace;
     Transport transport;
+    std::vector<Waiting>* waiting;  // unix
 };
 
 template <typename T>
@@ -109,10 +116,29 @@ int take_unix(const nlmsghdr* header, void* data) {
                 socket.send_queue_bytes = queues.udiag_wqueue;
                 break;
             }
+            case UNIX_DIAG_ICONS:
+                // Of a listener: the inodes of the clients' ends that wait to be accepted, 0 for one that has gone.
+                for (std::size_t at = 0; at + sizeof(std::uint32_t) <= size; at += sizeof(std::uint32_t)) {
+                    std::uint32_t client = 0;
+                    std::memcpy(&client, bytes + at, sizeof client);
+                    if (client != 0 && taking.waiting->size() < limits::kSocketsMax)
+                        taking.waiting->push_back({client, socket.inode});
+                }
+                break;
             default: break;
         }
     }
     return MNL_CB_OK;
+}
+
+// A client whose server's end has no inode yet names no peer: its listener names it.
+void mark_waiting(const std::vector<Waiting>& waiting, std::span<Socket> sockets) {
+    if (waiting.empty()) return;
+    std::unordered_map<std::uint64_t, std::uint64_t> listeners;
+    for (const Waiting& each : waiting) listeners.emplace(each.client, each.listener);
+    for (Socket& socket : sockets)
+        if (const auto found = listeners.find(socket.inode); found != listeners.end())
+            socket.unix_waits_for = found->second;
 }
 
 }  // namespace
@@ -139,11 +165,13 @@ int SockDiag::dump(std::uint16_t type, Transport transport, const void* request,
     std::memcpy(mnl_nlmsg_put_extra_header(header, size), request, size);
     const std::size_t before = out.size();
     if (before == 0) out.reserve(kSocketsReserved);
-    Taking taking{&out, net_namespace_, transport};
+    std::vector<Waiting> waiting;
+    Taking taking{&out, net_namespace_, transport, &waiting};
     int error = 0;
     for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
         header->nlmsg_seq = ++sequence_;
         out.resize(before);
+        waiting.clear();
         error = 0;
         if (mnl_socket_sendto(socket_, header, header->nlmsg_len) < 0) return errno;
         for (int more = MNL_CB_OK; more > MNL_CB_STOP;) {
@@ -160,6 +188,7 @@ int SockDiag::dump(std::uint16_t type, Transport transport, const void* request,
         if (socket_ == nullptr || mnl_socket_bind(socket_, 0, MNL_SOCKET_AUTOPID) < 0) return open_error_ = errno;
     }
     if (error != 0) out.resize(before);
+    mark_waiting(waiting, std::span(out).subspan(before));
     return error;
 }
 
@@ -182,7 +211,7 @@ int SockDiag::unix_sockets(std::vector<Socket>& out) {
     unix_diag_req request{};
     request.sdiag_family = AF_UNIX;
     request.udiag_states = ~0U;
-    request.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN;
+    request.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS | UDIAG_SHOW_RQLEN;
     return dump(SOCK_DIAG_BY_FAMILY, Transport::unix_stream, &request, sizeof request, take_unix, out);
 }
 

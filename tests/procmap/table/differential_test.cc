@@ -194,6 +194,16 @@ TEST(Differential, LsofUnixSocketsAndEndpoints) {
     int pair[2];
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     const Fd one(pair[0]), other(pair[1]);
+    // A connection that nobody has accepted yet: lsof tells it at the listener.
+    const Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const Fd waiting(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un name{.sun_family = AF_UNIX, .sun_path = {}};
+    const std::string abstract = "hopscope-waiting-" + std::to_string(::getpid());
+    abstract.copy(name.sun_path + 1, sizeof name.sun_path - 1);
+    const auto* address = reinterpret_cast<const sockaddr*>(&name);
+    ASSERT_EQ(::bind(listener.get(), address, sizeof name), 0);
+    ASSERT_EQ(::listen(listener.get(), 1), 0);
+    ASSERT_EQ(::connect(waiting.get(), address, sizeof name), 0);
     const auto theirs = [] {
         Lines out;
         std::string pid, fd, inode;
@@ -224,10 +234,17 @@ TEST(Differential, LsofUnixSocketsAndEndpoints) {
                 for (const SocketOwner& owner : socket.owners)
                     out.insert(std::to_string(socket.inode) + " " + std::to_string(socket.unix_peer_inode) +
                                owners_text({owner}));
+        for (const Socket& socket : table->sockets)
+            for (const Socket& listens : table->sockets)
+                if (socket.unix_waits_for != 0 && socket.unix_waits_for == listens.inode &&
+                    owned.contains(socket.inode))
+                    for (const SocketOwner& owner : listens.owners)
+                        out.insert(std::to_string(listens.inode) + " " + std::to_string(socket.inode) +
+                                   owners_text({owner}));
         return out;
     };
     if (theirs().empty()) GTEST_SKIP() << "this lsof tells no endpoints (-E)";
-    compare(ours, theirs, 2);
+    compare(ours, theirs, 3);
 }
 
 }  // namespace
