@@ -39,6 +39,17 @@ inline std::string_view argument_of(const Process& process, std::string_view nam
     return {};
 }
 
+// Whether containerd's list of plugins that are off (`disabled_plugins`, in any spelling of a list) has its CRI plugin,
+// or in 2.x the half of it that cannot be done without.
+inline bool names_cri_plugin(std::string_view plugins) {
+    while (!plugins.empty()) {
+        const std::string_view name = plugins.substr(0, plugins.find_first_of(",[]\"' "));
+        if (name == "cri" || name == "io.containerd.grpc.v1.cri" || name == "io.containerd.cri.v1.runtime") return true;
+        plugins.remove_prefix(name.size() == plugins.size() ? name.size() : name.size() + 1);
+    }
+    return false;
+}
+
 // "/proc/812/cmdline": where arguments are quoted from.
 inline std::string cmdline_path(const Process& process) {
     return "/proc/" + std::to_string(process.id.pid) + "/cmdline";

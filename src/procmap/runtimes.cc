@@ -4,6 +4,7 @@
 #include <map>
 
 #include "core/limits.h"
+#include "core/node_words.h"
 #include "procmap/socket_files.h"
 
 namespace hopscope::procmap {
@@ -36,15 +37,6 @@ std::string component_of(ProcessRole role) {
         default:
             return {};  // systemd holds it for one of them, a kubelet serves the Docker shim, or the owner is not known
     }
-}
-
-bool names_cri(std::string_view list) {
-    while (!list.empty()) {
-        const std::string_view item = list.substr(0, list.find(','));
-        if (item == "cri" || item == "io.containerd.grpc.v1.cri" || item == "io.containerd.cri.v1.runtime") return true;
-        list.remove_prefix(std::min(list.size(), item.size() + 1));
-    }
-    return false;
 }
 
 class Chooser {
@@ -101,7 +93,7 @@ void add_containerd(Chooser& chooser, const ComponentConfig& config) {
     const ConfigValue* address = config.find("grpc.address");
     if (!address) return;
     const ConfigValue* disabled = config.find("disabled_plugins");
-    if (disabled && names_cri(disabled->value.raw()))
+    if (disabled && names_cri_plugin(disabled->value.raw()))
         chooser.refuse(address->value.raw(), "containerd",
                        "its CRI plugin is off (disabled_plugins, " + display(disabled->source) + ":" +
                            std::to_string(disabled->line) + ")");
