@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "chain/url.h"
+#include "chain/verdict_proof.h"
 #include "core/limits.h"
 
 namespace hopscope::chain {
@@ -29,12 +30,6 @@ const char* paths_of(HopKind hop) {
     if (hop == HopKind::runtime) return "/exec, /attach or /portforward with a token";
     return hop == HopKind::kubelet ? "/exec, /attach or /portForward with a pod"
                                    : "the exec, attach or portforward of a pod";
-}
-
-int rank(std::string_view confidence) {
-    if (confidence == "certain") return 3;
-    if (confidence == "high") return 2;
-    return confidence == "medium" ? 1 : 0;
 }
 
 // A refusal in words that only a streaming server or its proxy says (PROTOCOLS B.2, F.1).
@@ -78,7 +73,8 @@ void PortBook::answered(const Session& session) {
     PortFact& fact = model_.ports[server->fact];
     ++fact.seen;
     const char* confidence = accepted ? "certain" : telling ? "medium" : kLow;
-    if (rank(confidence) > rank(fact.confidence) || (fact.role == kUnknownRole && is_unknown_token(session))) {
+    if (sure_named(confidence) > sure_named(fact.confidence) ||
+        (fact.role == kUnknownRole && is_unknown_token(session))) {
         fact.confidence = confidence;
         fact.role = role;
     }

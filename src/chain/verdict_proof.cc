@@ -14,6 +14,12 @@ std::string_view to_string(Sure sure) {
     return "";
 }
 
+Sure sure_named(std::string_view word) {
+    for (const Sure sure : {Sure::certain, Sure::high, Sure::medium})
+        if (to_string(sure) == word) return sure;
+    return Sure::low;
+}
+
 Sure sure_of(const Proof& proof) {
     const bool observed = proof.cri || proof.traffic || proof.probe;
     Sure sure = Sure::low;

@@ -1,4 +1,4 @@
-// How sure a verdict is: one fixed rule over the kinds of evidence, not a feeling (UX, "Confidence scale").
+// How sure a verdict is: one fixed rule over the kinds of evidence, not a feeling.
 // Pure; knows nothing of ports.
 #pragma once
 
@@ -9,6 +9,10 @@ namespace hopscope::chain {
 
 enum class Sure : std::uint8_t { low, medium, high, certain };
 std::string_view to_string(Sure sure);
+// Of a word of to_string(); any other is low.
+Sure sure_named(std::string_view word);
+// Sure enough to raise an alarm about, or to rely on: high or certain.
+inline bool is_sure(std::string_view word) { return sure_named(word) >= Sure::high; }
 
 // Who holds the socket, as far as that bears on the role. Each kind has a ceiling, whatever else speaks for the role.
 enum class Holder : std::uint8_t {
@@ -27,7 +31,7 @@ struct Proof {
     bool only_candidate = false;  // the process's only listener of that kind which nothing else explains
     bool cri = false;             // the runtime's own CRI answer names it, or it answered as one
     bool traffic = false;         // decoded on this endpoint
-    bool probe = false;           // the fingerprint of PROTOCOLS F.1
+    bool probe = false;           // it answered --probe as only such a server does
     bool behaviour = false;       // it looks and acts like it: address, number, peers
     bool version = false;         // the program's version has such a listener
     bool contradiction = false;   // something speaks against it: lowers by one, once

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "chain/verdict_proof.h"
 #include "core/node_words.h"
 #include "export/human.h"
 #include "export/sheet.h"
@@ -148,7 +149,7 @@ bool is_about(const Finding& finding, const Verdict& verdict) {
 }
 
 Tone confidence_tone(std::string_view confidence) {
-    if (confidence == "certain" || confidence == "high") return Tone::good;
+    if (chain::is_sure(confidence)) return Tone::good;
     return confidence == "low" ? Tone::faint : Tone::plain;
 }
 
