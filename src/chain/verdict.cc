@@ -119,7 +119,7 @@ void describe(Verdict& verdict, const Draft& draft) {
     verdict.why_this_port = draft.why_this_port;
     verdict.what_it_does = draft.what;
     if (!text) return;
-    if (verdict.what_it_does.empty() || (draft.role != "cri-streaming-server" && !text->what.empty())) {
+    if (verdict.what_it_does.empty() || (draft.role != kStreamingRole && !text->what.empty())) {
         const std::string own = verdict.what_it_does;
         verdict.what_it_does = std::string(text->what);
         if (!own.empty()) verdict.what_it_does = own + (text->what.empty() ? "" : " " + std::string(text->what));
@@ -190,7 +190,7 @@ Verdict verdict_of(Listener& listener, const NodeIndex& index, std::vector<Findi
         add_conflicts(chosen, listener.drafts);
         verdict.confidence = std::string(to_string(sure_of(chosen.proof)));
         describe(verdict, chosen);
-        if (verdict.role == "cri-streaming-server" && sure_of(chosen.proof) <= Sure::medium)
+        if (verdict.role == kStreamingRole && sure_of(chosen.proof) <= Sure::medium)
             verdict.remedy = how_to_tell(verdict, listener);
         verdict.evidence.insert(verdict.evidence.end(), chosen.evidence.begin(), chosen.evidence.end());
     } else {
@@ -209,8 +209,7 @@ Verdict verdict_of(Listener& listener, const NodeIndex& index, std::vector<Findi
     if (const std::string login = login_words(verdict, listener, index); !login.empty())
         verdict.who_can_reach += " " + login;
     verdict.peers = peers_of(socket, index);
-    if (verdict.role == "cri-streaming-server" || verdict.role == "docker-api")
-        verdict.execs = execs_of(verdict.owners, index);
+    if (verdict.role == kStreamingRole || verdict.role == "docker-api") verdict.execs = execs_of(verdict.owners, index);
     find_trouble(verdict, listener, index, findings);
     return verdict;
 }

@@ -1,7 +1,7 @@
 // What a listening port or unix socket is, who owns it, how sure that is and why: the answer of `hopscope why`.
 // Pure: a Node (survey) and, where a capture is at hand, a Model go in; verdicts come out.
 //
-// Confidence by a fixed rule (UX, "Confidence scale"): certain = owner + (configuration that names this very port, or
+// Confidence by a fixed rule (verdict_proof.h): certain = owner + (configuration that names this very port, or
 // the process's only loopback listener that nothing else explains, or a CRI answer, or decoded traffic, or a probe), no
 // contradiction; high = owner + behaviour + version rule; medium = owner + behaviour; low = owner only. A contradiction
 // lowers by one.

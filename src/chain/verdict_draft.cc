@@ -58,6 +58,14 @@ const Draft* best_draft(const std::vector<Draft>& drafts) {
     return best;
 }
 
+bool is_ephemeral(const Endpoint& local, const Node& node) {
+    return local.port >= node.ephemeral_low && local.port <= node.ephemeral_high;
+}
+
+std::string ephemeral_range(const Node& node) {
+    return std::to_string(node.ephemeral_low) + "-" + std::to_string(node.ephemeral_high);
+}
+
 std::string place_words(const Endpoint& local) {
     if (local.address.is_unspecified()) return "*:" + std::to_string(local.port);
     return to_string(local);

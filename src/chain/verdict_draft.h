@@ -57,9 +57,10 @@ void draft_from_traffic(std::vector<Listener>& listeners, const Model& traffic);
 // Of all listeners: which one streams depends on what explains the others. After all of the above.
 void draft_streaming(std::vector<Listener>& listeners, const NodeIndex& index);
 
-// False: the CRI plugin of this containerd is off, and `says` is why. True also where nothing is known.
-bool has_cri(const ComponentConfig* config, std::string* says);
-
+// The kernel may have picked this port: it is in the range for that (net.ipv4.ip_local_port_range).
+bool is_ephemeral(const Endpoint& local, const Node& node);
+// "32768-60999".
+std::string ephemeral_range(const Node& node);
 // "127.0.0.1:33821"; "*:10250" for all addresses.
 std::string place_words(const Endpoint& local);
 

@@ -1,4 +1,4 @@
-// What is wrong with a listener. Codes: docs/ARCHITECTURE.md, "The JSON contract".
+// What is wrong with a listener. What each code means: cli/codes.cc.
 #include <algorithm>
 
 #include "chain/verdict_parts.h"
@@ -24,13 +24,12 @@ public:
     void look() {
         decoy();
         if (verdict_.role == "unknown") return;
-        const bool proven = verdict_.confidence == "certain" || verdict_.confidence == "high";
-        if (!proven) return;  // no alarm about what may be something else
+        if (!is_sure(verdict_.confidence)) return;  // no alarm about what may be something else
         exposed();
         if (verdict_.role == "kubelet-api") kubelet_access();
         if (verdict_.role == "docker-api" && verdict_.transport == Transport::tcp) docker_without_tls();
         if (verdict_.role == "etcd-client" && verdict_.reach == "world") etcd_without_tls();
-        if (verdict_.role == "cri-streaming-server") lingering();
+        if (verdict_.role == kStreamingRole) lingering();
     }
 
 private:
@@ -93,7 +92,7 @@ private:
             if (rule.role == "metrics" && verdict_.component != "containerd") continue;  // of others it is the custom
             add(rule.code, rule.severity, filled(rule.says), rule.remedy);
         }
-        if (verdict_.role != "cri-streaming-server" || verdict_.reach != "world") return;
+        if (verdict_.role != kStreamingRole || verdict_.reach != "world") return;
         const StreamingRule* rule = listener_.owner ? streaming_rule(listener_.owner->role) : nullptr;
         add("PRT-01", Severity::warning,
             filled("NAME serves exec, attach and port-forward on PLACE: whoever can connect needs only a live token"),
@@ -201,8 +200,7 @@ void find_left_behind(const std::vector<Verdict>& verdicts, const NodeIndex& ind
     // known here, so only "none at all" tells something; and only where the streaming server itself is known.
     bool known = false;
     for (const Verdict& verdict : verdicts) {
-        if (verdict.role != "cri-streaming-server" || (verdict.confidence != "certain" && verdict.confidence != "high"))
-            continue;
+        if (verdict.role != kStreamingRole || !is_sure(verdict.confidence)) continue;
         known = true;
         if (std::any_of(verdict.peers.begin(), verdict.peers.end(),
                         [](const Peer& peer) { return peer.state == "established"; }))

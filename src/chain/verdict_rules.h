@@ -1,8 +1,7 @@
-// What hopscope knows of the ports and sockets of a Kubernetes node, as tables (PROTOCOLS F.2, H.1, H.2).
-// Data only: verdict.cc weighs it against a node.
+// What hopscope knows of the ports and sockets of a Kubernetes node, as tables: the defaults and options of each
+// component's own documentation and source. Data only: the drafts (verdict_draft.h) weigh it against a node.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -12,6 +11,9 @@
 #include "core/socket_table.h"
 
 namespace hopscope::chain {
+
+// The role that most of the rest is about: it has no fixed port, and rules of its own (draft_streaming).
+inline constexpr std::string_view kStreamingRole = "cri-streaming-server";
 
 // A TCP listener whose place a setting of its component names.
 struct TcpRule {
@@ -43,7 +45,7 @@ struct NumberRule {
     std::uint16_t first = 0, last = 0;
     Transport transport = Transport::tcp;
     std::string_view role, component, what;
-    std::array<std::string_view, 4> names;  // comm or file name of the executable, or their beginning; none: the kernel
+    std::string_view names;  // words: comm or file name of the executable; none: it is the kernel's own socket
 };
 std::span<const NumberRule> number_rules();
 

@@ -9,7 +9,7 @@ namespace hopscope::chain {
 namespace {
 
 bool role_fits(std::string_view role, ProcessRole owner) {
-    if (role == "cri-streaming-server") return streaming_rule(owner) != nullptr;
+    if (role == kStreamingRole) return streaming_rule(owner) != nullptr;
     if (role == "kubelet-api") return owner == ProcessRole::kubelet;
     if (role == "apiserver") return owner == ProcessRole::apiserver;
     return false;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "chain/sha256.h"
+#include "chain/streaming_plan.h"
 #include "chain/verdict_draft.h"
 #include "chain/verdict_rules.h"
 #include "chain/verdict_settings.h"

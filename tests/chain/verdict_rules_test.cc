@@ -6,6 +6,7 @@
 
 #include "chain/verdict_proof.h"
 #include "chain/verdict_settings.h"
+#include "core/node_words.h"
 #include "node_story.h"
 
 namespace hopscope::chain::test {
@@ -120,6 +121,14 @@ TEST(Rules, versions) {
     EXPECT_FALSE(release_of("devel"));
     EXPECT_FALSE(release_of("1."));
     EXPECT_FALSE(release_of("99999999999.1"));
+}
+
+TEST(Rules, the_cri_plugin_by_all_its_names) {
+    for (const char* off :
+         {"cri", "io.containerd.grpc.v1.cri", "aufs,io.containerd.cri.v1.runtime", "[\"aufs\", \"cri\"]"})
+        EXPECT_TRUE(names_cri_plugin(off)) << off;
+    for (const char* on : {"", "aufs", "io.containerd.grpc.v1.cri2", "[]", ",,", "acri"})
+        EXPECT_FALSE(names_cri_plugin(on)) << on;
 }
 
 struct PortCase {
