@@ -60,7 +60,7 @@ std::string expand(const std::string& secret, const std::string& label, std::siz
 class Writer {
 public:
     Writer(const Suite& suite, const std::string& secret)
-        : suite_(suite), key_(expand(secret, "key", suite.key)), iv_(expand(secret, "iv", 12)) {
+        : key_(expand(secret, "key", suite.key)), iv_(expand(secret, "iv", 12)) {
         cipher_ = EVP_CIPHER_fetch(nullptr, suite.cipher, nullptr);
         context_ = EVP_CIPHER_CTX_new();
         EVP_EncryptInit_ex(context_, cipher_, nullptr, as_bytes(key_).data(), nullptr);
@@ -95,7 +95,6 @@ private:
         for (std::size_t i = 0; i < 8; ++i) nonce[4 + i] = static_cast<char>(nonce[4 + i] ^ counter[i]);
         return nonce;
     }
-    Suite suite_;
     std::string key_, iv_;
     std::uint64_t sequence_ = 0;
     EVP_CIPHER* cipher_ = nullptr;
