@@ -147,25 +147,44 @@ std::string login_words(const Verdict& verdict, const Listener& listener, const 
            (mode ? "; what he may do is decided by " + cite(*mode) : "") + ".";
 }
 
-void describe_unknown(Verdict& verdict, const Listener& listener) {
+// "container main of pod default/web-0"; of a container that no runtime names its id. Safe to show.
+std::string container_words(const hopscope::Process& process, const NodeIndex& index) {
+    const K8sNames names = index.names_of(process.container_id.raw());
+    std::string text =
+        "container " + display(names.container.empty() ? std::string_view(process.container_id.raw()).substr(0, 12)
+                                                       : std::string_view(names.container.raw()));
+    if (!names.pod.empty()) text += " of pod " + display(names.namespace_) + "/" + display(names.pod);
+    return text;
+}
+
+void describe_unknown(Verdict& verdict, const Listener& listener, const NodeIndex& index) {
     verdict.role = "unknown";
     verdict.confidence = std::string(to_string(Sure::low));
     const std::string kind = is_unix(verdict.transport) ? "socket" : "listener";
-    if (listener.owner) {
-        verdict.title = "an unknown " + kind + " of " + name_of(*listener.owner);
-        if (is_component(listener.owner->role)) verdict.component = std::string(to_string(listener.owner->role));
-        if (!listener.owner->role_doubt.empty() && !is_component(listener.owner->role))
-            verdict.title += ", which " + display(listener.owner->role_doubt);
-    } else {
+    if (!listener.owner) {
         verdict.title = "a " + kind + " whose owner cannot be seen";
+        verdict.short_why = "its owner cannot be seen";
+        return;
     }
-    verdict.short_why = listener.owner && is_component(listener.owner->role)
-                            ? listener.probed ? "no setting and no traffic explains it"
-                                              : "no setting and no traffic explains it; try --probe"
-                        : listener.owner ? "not a component of the node"
-                                         : "its owner cannot be seen";
-    if (!is_unix(verdict.transport) && listener.owner && is_component(listener.owner->role))
-        verdict.remedy = how_to_tell(verdict, listener);
+    const hopscope::Process& owner = *listener.owner;
+    if (is_component(owner.role)) {
+        verdict.title = "an unknown " + kind + " of " + name_of(owner);
+        verdict.component = std::string(to_string(owner.role));
+        verdict.short_why =
+            std::string("no setting and no traffic explains it") + (listener.probed ? "" : "; try --probe");
+        if (!is_unix(verdict.transport)) verdict.remedy = how_to_tell(verdict, listener);
+        return;
+    }
+    verdict.title = "a " + kind + " of " + name_of(owner);
+    verdict.short_why = "not a component of the node";
+    if (!owner.role_doubt.empty()) {
+        verdict.title += ", which " + display(owner.role_doubt);
+    } else if (!owner.container_id.empty()) {
+        verdict.short_why = container_words(owner, index);
+        verdict.title += " in " + verdict.short_why;
+    } else {
+        verdict.title += ", which is not known as a component of a Kubernetes node";
+    }
 }
 
 Verdict verdict_of(Listener& listener, const NodeIndex& index, std::vector<Finding>& findings) {
@@ -195,7 +214,7 @@ Verdict verdict_of(Listener& listener, const NodeIndex& index, std::vector<Findi
         verdict.evidence.insert(verdict.evidence.end(), chosen.evidence.begin(), chosen.evidence.end());
     } else {
         if (decoy) verdict.evidence.insert(verdict.evidence.end(), best->evidence.begin(), best->evidence.end());
-        describe_unknown(verdict, listener);
+        describe_unknown(verdict, listener, index);
     }
     remove_repeated(verdict.evidence);
     std::stable_sort(verdict.evidence.begin(), verdict.evidence.end(),

@@ -208,6 +208,31 @@ TEST(Rules, cadvisor_is_gone_since_1_12) {
     EXPECT_EQ(ruled_out(at(story.judge(), "*:4194"), "cadvisor"), "removed in 1.12, this is kubelet 1.12.0");
 }
 
+TEST(Rules, of_what_is_no_component_it_is_told_whose_it_is) {
+    NodeStory story;
+    story.process(50, R::unknown, "sshd");
+    story.process(60, R::in_container, "nginx").container_id = Untrusted(std::string(64, 'a'));
+    story.process(70, R::in_container, "redis").container_id = Untrusted(std::string(64, 'b'));
+    story.node.containers.push_back({.id = std::string(64, 'a'),
+                                     .sandbox_id = {},
+                                     .runtime = "containerd",
+                                     .name = Untrusted("main"),
+                                     .pod = Untrusted("web-0"),
+                                     .namespace_ = Untrusted("default"),
+                                     .pod_uid = {},
+                                     .source = {}});
+    story.listen("*:22", 50);
+    story.listen("*:8000", 60, 7, NodeStory::kPod);
+    story.listen("*:6379", 70, 7, NodeStory::kPod);
+    const Judgement judgement = story.judge();
+    EXPECT_EQ(at(judgement, "*:22").title,
+              "a listener of sshd[50], which is not known as a component of a Kubernetes node");
+    EXPECT_EQ(at(judgement, "*:22").short_why, "not a component of the node");
+    EXPECT_EQ(at(judgement, "*:8000").title, "a listener of nginx[60] in container main of pod default/web-0");
+    EXPECT_EQ(at(judgement, "*:8000").short_why, "container main of pod default/web-0");
+    EXPECT_EQ(at(judgement, "*:6379").title, "a listener of redis[70] in container bbbbbbbbbbbb");
+}
+
 TEST(Rules, every_role_has_words_of_its_own) {
     const auto told = [](std::string_view role) { return role_text(role) && !role_text(role)->noun.empty(); };
     for (const TcpRule& rule : tcp_rules()) EXPECT_TRUE(told(rule.role)) << rule.role;
