@@ -57,7 +57,7 @@ Reach reach_of(const Listener& listener, const Node& node) {
                                 : "loopback of another network namespace: only processes inside it."};
     if (is_link_local(address)) return {"node", "processes and pods of this node: the address is link-local."};
     if (!listener.in_host_namespace)
-        return {"pod-network", "everybody who is routed to this pod's network namespace: pods, and this node."};
+        return {"pod-network", "everybody who is routed to its network namespace: usually pods and this node."};
     std::string sentence = words_of_hosts(address) + ", unless a firewall forbids it (not looked at).";
     if (node.host_net_namespace == 0) sentence += " Whether it is in the host's network namespace could not be read.";
     return {"world", std::move(sentence)};

@@ -42,7 +42,14 @@ bool digits(std::string_view text) {
 std::string_view without_scheme(std::string_view text) {
     const std::size_t scheme = text.find("://");
     const bool relative = text.starts_with("//");  // cri-dockerd's URLs have no scheme
-    if (scheme == std::string_view::npos && !relative) return text;
+    if (scheme == std::string_view::npos && !relative) {
+        // Copied without its scheme: "127.0.0.1:33821/exec/…".
+        const std::string_view place = text.substr(0, text.find('/'));
+        const std::size_t colon = place.rfind(':');
+        const bool is_place =
+            colon != std::string_view::npos && !place.starts_with('@') && digits(place.substr(colon + 1));
+        return is_place ? place : text;
+    }
     if (text.starts_with("unix://")) return text.substr(7);
     text.remove_prefix(relative ? 2 : scheme + 3);
     return text.substr(0, text.find('/'));

@@ -104,6 +104,9 @@ TEST(PortQuery, forms) {
     EXPECT_EQ(*parsed("[::1]:8080").address, *IpAddress::parse("::1"));
     EXPECT_EQ(*parsed("localhost:8080").address, *IpAddress::parse("127.0.0.1"));
     EXPECT_EQ(parsed("http://127.0.0.1:33821/exec/6cBPriL6").port, 33821);
+    EXPECT_EQ(parsed("127.0.0.1:33821/exec/6cBPriL6").port, 33821);
+    EXPECT_EQ(parsed("[::1]:33821/").port, 33821);
+    EXPECT_EQ(parsed("@name:1/x").path, "@name:1/x");
     EXPECT_EQ(parsed("//[::]:33731/cri/exec/x").port, 33731);
     EXPECT_EQ(parsed("/run/x.sock").kind, Kind::path);
     EXPECT_EQ(parsed("unix:///run/x.sock").path, "/run/x.sock");
