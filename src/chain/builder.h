@@ -10,15 +10,16 @@
 
 #include "chain/model.h"
 #include "chain/observer.h"
+#include "core/limits.h"
 #include "core/node.h"
 
 namespace hopscope::chain {
 
 // How much of closed sessions stays in memory.
 struct Retention {
-    std::size_t sessions_max = SIZE_MAX;       // kept after their end; further ones only count
-    std::size_t memory_bytes_max = 256 << 20;  // --mem: oldest closed sessions go first, counted as limit_memory
-    std::size_t findings_max = 10'000;         // 0: they are told only, none is kept and none lost
+    std::size_t sessions_max = SIZE_MAX;              // kept after their end; further ones only count
+    std::size_t memory_bytes_max = 256 << 20;         // --mem: oldest closed sessions go first, counted as limit_memory
+    std::size_t findings_max = limits::kFindingsMax;  // 0: they are told only, none is kept and none lost
     // Live, where a run has no end: tokens, CRI calls and names that nothing has named for so long are forgotten.
     // Offline they are needed for the chains at the end.
     std::int64_t forget_after_ns = INT64_MAX;

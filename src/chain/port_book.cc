@@ -11,7 +11,6 @@ namespace {
 
 constexpr char kLow[] = "low";
 constexpr char kUnknownRole[] = "unknown";
-constexpr std::size_t kFilesRemembered = 64;  // per server; captures are rarely split into more
 
 const char* role_of(HopKind hop) {
     switch (hop) {
@@ -32,7 +31,7 @@ const char* paths_of(HopKind hop) {
                                    : "the exec, attach or portforward of a pod";
 }
 
-// A refusal in words that only a streaming server or its proxy says (PROTOCOLS B.2, F.1).
+// A refusal in words that only a streaming server or its proxy says (k8s.io/kubelet/pkg/cri/streaming).
 bool is_telling_refusal(const Session& session) {
     const std::string& words = session.refusal.raw();
     if (session.status == 405) return words.starts_with("405: Method Not Allowed");
@@ -40,7 +39,7 @@ bool is_telling_refusal(const Session& session) {
            words.starts_with("query parameter \"port\" is required");
 }
 
-// The route exists, the token does not: a path that is no route is answered in other words (PROTOCOLS F.1).
+// The route exists, the token does not: a path that is no route is answered in other words.
 bool is_unknown_token(const Session& session) {
     return session.hop == HopKind::runtime && session.status == 404 && session.refusal == "404 page not found";
 }
@@ -68,7 +67,7 @@ void PortBook::answered(const Session& session) {
     Server* server = server_of(session.server, accepted || telling || is_unknown_token(session) ? role : kUnknownRole);
     if (!server) return;
     if (std::find(server->files.begin(), server->files.end(), session.file) == server->files.end() &&
-        server->files.size() < kFilesRemembered)
+        server->files.size() < limits::kPortFactFilesMax)
         server->files.push_back(session.file);
     PortFact& fact = model_.ports[server->fact];
     ++fact.seen;

@@ -11,7 +11,7 @@ namespace hopscope::cli {
 LiveNames::LiveNames(Ask ask) : ask_(std::move(ask)) {
     if (ask_) return;
     ask_ = [](std::span<const procmap::RuntimeSocket> sockets) {
-        return procmap::ask_runtimes(sockets, std::chrono::milliseconds(kNamesWaitMs));
+        return procmap::ask_runtimes(sockets, std::chrono::milliseconds(limits::kLiveNamesWaitMs));
     };
 }
 
@@ -45,7 +45,7 @@ std::vector<procmap::RuntimeSocket> sockets_to_ask(const SocketTable& table, con
 }
 
 bool LiveNames::may_ask(const std::string& id, Timestamp now) {
-    if (questions_ > 0 && (now - asked_at_).ns < kNamesPauseMs * 1'000'000) return false;
+    if (questions_ > 0 && (now - asked_at_).ns < limits::kLiveNamesPauseMs * 1'000'000) return false;
     if (!asked_for_.insert(id).second) return false;
     order_.push_back(id);
     if (order_.size() > limits::kCriNamesMax) {

@@ -2,7 +2,8 @@
 // over their own sockets, which only reads.
 //
 // One question (a list of all containers) answers for every container that there is: it is asked for a container that
-// is not known, once for each, and at most once in kNamesPauseMs. It blocks for kNamesWaitMs at most.
+// is not known, once for each, and at most once in limits::kLiveNamesPauseMs. It blocks for
+// limits::kLiveNamesWaitMs at most.
 // Who cannot be reached is no error: the names stay away.
 #pragma once
 
@@ -22,9 +23,6 @@
 #include "procmap/names/ask.h"
 
 namespace hopscope::cli {
-
-inline constexpr std::int64_t kNamesPauseMs = 2000;  // between two questions; a list of 500 containers takes some ms
-inline constexpr std::int64_t kNamesWaitMs = 200;    // for an answer: packets wait in the kernel's ring meanwhile
 
 class LiveNames {
 public:

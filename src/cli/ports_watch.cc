@@ -55,8 +55,6 @@ struct Open {
     bool looked = false;  // it was in a picture: how long it lived is known as well as one looks
 };
 
-constexpr std::size_t kAcceptsKeptMax = 1024;  // of listeners that are younger than the last picture
-
 // Does a connection to `server` arrive at this listener?
 bool arrives_at(const Verdict& verdict, const SocketLife& life) {
     if (verdict.transport != Transport::tcp || verdict.local.port != life.server.port) return false;
@@ -214,7 +212,7 @@ private:
         });
         if (found == listeners_.end()) {
             if (unix_listeners_.contains(accept.listener_inode)) return;  // nobody asked for it
-            if (accepts_kept_.size() < kAcceptsKeptMax)
+            if (accepts_kept_.size() < limits::kWatchAcceptsMax)
                 accepts_kept_.push_back(accept);
             else
                 ++accepts_dropped_;

@@ -125,7 +125,9 @@ inline constexpr std::size_t kCriCallsMax =
     20'000;  // answers with a streaming URL; 20 execs a second for a quarter of an hour
 inline constexpr std::size_t kCriNamesMax =
     20'000;  // containers and sandboxes whose pod is known; a node has at most some hundred
-inline constexpr std::size_t kPortFactsMax = 4096;      // servers that were seen streaming
+inline constexpr std::size_t kPortFactsMax = 4096;  // servers that were seen streaming
+inline constexpr std::size_t kPortFactFilesMax =
+    64;  // files of each that are remembered; few captures are split into more
 inline constexpr std::size_t kChainCandidatesMax = 32;  // inner connections that are weighed for one outer connection
 inline constexpr std::size_t kFilterBytesMax = 16 * 1024;  // of a filter's text
 inline constexpr std::size_t kFilterDepthMax = 64;         // parentheses and nots inside each other
@@ -148,10 +150,11 @@ inline constexpr std::size_t kDockerAnswerBytesMax = 8 * 1024 * 1024;  // of Doc
 inline constexpr std::size_t kRuntimesMax = 16;                        // sockets that are asked at once
 inline constexpr std::size_t kRunningExecsMax = 4096;                  // execs whose FIFOs are open
 inline constexpr std::size_t kExecHoldersMax = 64;                     // descriptors told of one exec
-inline constexpr std::size_t kFifoDescriptorsMax = 65'536;             // looked at for FIFOs
 inline constexpr std::size_t kSocketFilesMax = 4096;                   // paths looked at
-inline constexpr std::size_t kProbesMax = 64;                          // listeners in one survey, all at once
-inline constexpr std::size_t kProbeAnswerBytesMax = 4096;              // of one request
+inline constexpr int kSymbolicLinksMax = 40;               // of one path; the kernel's own (path_resolution(7))
+inline constexpr std::size_t kProbesMax = 64;              // listeners in one survey …
+inline constexpr std::size_t kProbesAtOnce = 16;           // … asked at once, each in a thread
+inline constexpr std::size_t kProbeAnswerBytesMax = 4096;  // of one request
 inline constexpr std::size_t kProbeBodyBytesKept = 80;
 
 // --- live
@@ -165,7 +168,10 @@ inline constexpr std::size_t kLiveWaitingMax = 1024;  // sessions whose processe
 inline constexpr std::size_t kLiveLivesMax =
     8192;                                          // connections whose processes the kernel told; 100 a second for 80 s
 inline constexpr std::size_t kLivePortsMax = 200;  // in one capture filter; beyond it all of TCP is captured
-inline constexpr std::size_t kLiveLastRounds = 4096;  // turns after the end, for what lies in a ring of 1 GiB
+inline constexpr std::int64_t kLiveNamesPauseMs =
+    2000;  // between two questions to runtimes; a list of 500 containers takes some ms
+inline constexpr std::int64_t kLiveNamesWaitMs = 200;  // for their answer: packets wait in the kernel's ring meanwhile
+inline constexpr std::size_t kLiveLastRounds = 4096;   // turns after the end, for what lies in a ring of 1 GiB
 
 // --- eBPF (procmap/bpf)
 inline constexpr std::size_t kBpfLogBytesKept = 2048;      // the end of libbpf's log; a verifier's log has megabytes
@@ -190,6 +196,7 @@ inline constexpr std::size_t kVerdictPlacesMax = 64;      // addresses that one 
 inline constexpr std::size_t kVerdictPeersMax = 256;      // processes at the other ends, shown of one listener
 inline constexpr std::size_t kVerdictFindingsMax = 1024;  // of one look at the node
 inline constexpr std::size_t kGraphEdgesMax = 20'000;     // of one graph; no screen shows more
+inline constexpr std::size_t kWatchAcceptsMax = 1024;     // kept for listeners that are younger than the last look
 
 // --- socket table of a node
 inline constexpr std::size_t kProcessesMax =
@@ -197,6 +204,7 @@ inline constexpr std::size_t kProcessesMax =
 inline constexpr std::size_t kSocketsMax = 1'000'000;                // of a table; about 250 bytes each
 inline constexpr std::size_t kDescriptorsPerProcessMax = 1'048'576;  // looked at; fs.nr_open of Linux
 inline constexpr std::size_t kNetNamespacesMax = 4096;               // entered for one table; a node has one per pod
+inline constexpr std::size_t kNetNamespacePidsMax = 16;              // tried for each until one still lives
 inline constexpr std::size_t kCommandLineBytesMax =
     32 * 1024;  // kept of /proc/PID/cmdline; the API server has 60 flags
 inline constexpr std::size_t kCommandLineArgumentsMax = 1024;
@@ -205,6 +213,7 @@ inline constexpr std::size_t kNetTextBytesMax = 256 * 1024 * 1024;  // of one fi
 inline constexpr std::size_t kBuildInfoBytesMax = 1024 * 1024;  // module lines of a Go program; Kubernetes has 30 KiB
 inline constexpr std::size_t kProgramScanBytesMax =
     64 * 1024 * 1024;                                     // of a Go program without module lines, once per program
+inline constexpr std::size_t kProgramSectionsMax = 512;   // of an ELF file; a Go program has 30
 inline constexpr std::size_t kProgramVerdictsMax = 4096;  // executables that are remembered
 
 // --- recordings

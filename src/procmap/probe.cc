@@ -15,7 +15,6 @@
 namespace hopscope::procmap {
 namespace {
 
-constexpr std::size_t kAtOnce = 16;  // threads
 constexpr std::string_view kRequests[] = {"PUT /exec/x", "GET /", "GET /exec/x", "PUT /cri/exec/x", "GET /cri/exec/x"};
 constexpr std::string_view kNotHttps = "Client sent an HTTP request to an HTTPS server";  // Go's net/http
 
@@ -134,9 +133,9 @@ std::vector<ProbeAnswer> probe(std::span<const Endpoint> endpoints, std::chrono:
     const auto ask = [&](std::size_t i) {
         answers[i] = Prober(endpoints[i], Call::Clock::now() + each, told(each)).run();
     };
-    for (std::size_t begin = 0; begin < endpoints.size(); begin += kAtOnce) {
+    for (std::size_t begin = 0; begin < endpoints.size(); begin += limits::kProbesAtOnce) {
         std::vector<std::thread> threads;
-        for (std::size_t i = begin; i < std::min(begin + kAtOnce, endpoints.size()); ++i) {
+        for (std::size_t i = begin; i < std::min(begin + limits::kProbesAtOnce, endpoints.size()); ++i) {
             try {
                 threads.emplace_back(ask, i);
             } catch (const std::system_error&) {

@@ -8,9 +8,7 @@
 namespace hopscope::procmap {
 namespace {
 
-constexpr int kLinksMax = 40;  // as the kernel's own limit (path_resolution(7))
-
-// PROTOCOLS H.2; /var/run is a link to /run.
+// The defaults of each runtime; /var/run is a link to /run.
 constexpr std::string_view kUsual[] = {
     "/run/containerd/containerd.sock",
     "/run/containerd/containerd.sock.ttrpc",
@@ -114,7 +112,7 @@ std::string resolved(const HostRoot& root, std::string_view path) {
         }
         const std::string here = done + "/" + part;
         const Result<std::string> target = root.read_link(here);
-        if (!target || target->empty() || ++links > kLinksMax) {
+        if (!target || target->empty() || ++links > limits::kSymbolicLinksMax) {
             done = here;
             continue;
         }

@@ -20,7 +20,6 @@ using std::string_view_literals::operator""sv;
 constexpr std::string_view kBuildInfoMagic = "\xff Go buildinf:"sv;
 constexpr std::size_t kBuildInfoHeadBytes = 32;
 constexpr std::size_t kSentinelBytes = 16;  // random bytes before and after the module lines
-constexpr std::size_t kSectionsMax = 512;
 constexpr std::size_t kScanPieceBytes = 256 * 1024;
 
 // Packages that are compiled into one program of a node only (roles.cc tells which).
@@ -108,7 +107,8 @@ private:
         std::memcpy(&head, bytes, sizeof head);
         const std::size_t count = order(head.e_shnum), names_at = order(head.e_shstrndx);
         if (count == 0) return true;  // stripped of its sections: an ELF file all the same
-        if (count > kSectionsMax || names_at >= count || order(head.e_shentsize) != sizeof(Raw)) return true;
+        if (count > limits::kProgramSectionsMax || names_at >= count || order(head.e_shentsize) != sizeof(Raw))
+            return true;
         std::vector<Raw> raw(count);
         if (!read(order(head.e_shoff), raw.data(), count * sizeof(Raw))) return true;
         std::string names(std::min<std::size_t>(order(raw[names_at].sh_size), 64 * 1024), '\0');

@@ -24,7 +24,6 @@ namespace {
 // A descriptor that was passed to another process, or closed and replaced by another one, is seen at the latest after
 // so many reads.
 constexpr std::uint64_t kReadsPerFullWalk = 10;
-constexpr std::size_t kPidsPerNamespace = 16;  // tried until one still lives
 
 Timestamp now() {
     timespec time{};
@@ -120,7 +119,7 @@ std::map<std::uint64_t, NetNamespace> TableReader::State::namespaces_of_processe
         if (spaces.size() >= limits::kNetNamespacesMax && !spaces.contains(process.net_namespace)) continue;
         NetNamespace& space = spaces[process.net_namespace];
         space.inode = process.net_namespace;
-        if (space.pids.size() < kPidsPerNamespace) space.pids.push_back(process.id.pid);
+        if (space.pids.size() < limits::kNetNamespacePidsMax) space.pids.push_back(process.id.pid);
     }
     return spaces;
 }
