@@ -1,5 +1,7 @@
 #include <algorithm>
 
+#include "chain/verdict_proof.h"
+#include "chain/verdict_rules.h"
 #include "cli/doctor.h"
 #include "core/untrusted.h"
 #include "export/ports_text.h"
@@ -100,11 +102,11 @@ DoctorRow streaming_row(const Judgement& judgement) {
     DoctorRow row{.code = "K8S-03", .title = "streaming server", .says = {}, .lost = {}, .fix = {}};
     bool sure = false;
     for (const Verdict& verdict : judgement.verdicts) {
-        if (verdict.role != "cri-streaming-server") continue;
+        if (verdict.role != chain::kStreamingRole) continue;
         std::string text = exports::listens_on(verdict, Glyphs::unicode) + " " +
                            exports::owner_words(verdict, Glyphs::unicode) + ", " + verdict.confidence;
         if (!verdict.short_why.empty()) text += " (" + display(verdict.short_why) + ")";
-        sure = sure || verdict.confidence == "certain" || verdict.confidence == "high";
+        sure = sure || chain::is_sure(verdict.confidence);
         join(row.says, text);
     }
     if (sure) return row;

@@ -20,8 +20,6 @@ struct PortChoice {
 
 // Part of a Kubernetes node: held by a component, or with a role that only a component has.
 bool is_component(const chain::Verdict& verdict);
-// "low" < "medium" < "high" < "certain".
-int sureness(std::string_view confidence);
 // Listeners of a kind and a namespace that are looked at at all: what "5 shown of 41" counts.
 bool is_considered(const PortChoice& choice, const chain::Verdict& verdict);
 bool is_shown(const PortChoice& choice, const chain::Verdict& verdict);

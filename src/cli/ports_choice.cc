@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "chain/verdict_proof.h"
 #include "cli/ports.h"
 #include "export/ports_text.h"
 
@@ -15,12 +16,6 @@ bool is_component(const Verdict& verdict) {
     });
 }
 
-int sureness(std::string_view confidence) {
-    if (confidence == "certain") return 3;
-    if (confidence == "high") return 2;
-    return confidence == "medium" ? 1 : 0;
-}
-
 bool is_considered(const PortChoice& choice, const Verdict& verdict) {
     const bool kind = verdict.transport == Transport::tcp   ? choice.tcp
                       : verdict.transport == Transport::udp ? choice.udp
@@ -31,7 +26,8 @@ bool is_considered(const PortChoice& choice, const Verdict& verdict) {
 bool is_shown(const PortChoice& choice, const Verdict& verdict) {
     // What is suspicious is shown whoever it belongs to: a program that only looks like a component is nobody's.
     return is_considered(choice, verdict) && (choice.all || is_component(verdict) || !verdict.findings.empty()) &&
-           sureness(verdict.confidence) >= sureness(choice.min_sure) && (!choice.filter || choice.filter(verdict));
+           chain::sure_named(verdict.confidence) >= chain::sure_named(choice.min_sure) &&
+           (!choice.filter || choice.filter(verdict));
 }
 
 Judgement chosen(const PortChoice& choice, const Judgement& judgement) {
