@@ -16,6 +16,7 @@ using chain::Verdict;
 namespace {
 
 constexpr std::size_t kNearTold = 3;  // listeners that are offered instead
+constexpr unsigned kNearDigits = 2;   // that may differ in their port
 
 Unexpected<Error> bad_query(std::string_view text, std::string why) {
     return unexpected(Error{.doing = "",
@@ -104,13 +105,102 @@ bool matches(const PortQuery& query, const Verdict& verdict, const std::set<std:
     return false;
 }
 
+// "127.0.0.1" and "35751", "[::1]" and "35751", "*" and "35751". False: no address, it may be a name with a colon in
+// it.
+Result<bool> take_place(std::string_view host, std::string_view port_text, PortQuery& query) {
+    const auto port = number<std::uint16_t>(port_text);
+    const bool brackets = host.starts_with('[') && host.ends_with(']');
+    const std::string_view given = host;
+    if (brackets) host = host.substr(1, host.size() - 2);
+    const auto address = host == "localhost" ? IpAddress::parse("127.0.0.1") : IpAddress::parse(host);
+    const bool any = host.empty() || host == "*";
+    // "::1:80" is an address without a port just as well: IPv6 needs its brackets.
+    const bool clear = brackets || host.find(':') == std::string_view::npos;
+    const bool placed = clear && (any || address);
+    if (port && *port != 0 && placed) {
+        query.kind = any ? PortQuery::Kind::port : PortQuery::Kind::endpoint;
+        query.port = *port;
+        query.address = any ? std::nullopt : address;
+        return true;
+    }
+    if (digits(port_text) && placed) return bad_query(query.text, "has no valid port: 1 to 65535");
+    if (!clear || IpAddress::parse(std::string(given) + ":" + std::string(port_text)))
+        return bad_query(query.text, "is an address without a port; IPv6 is written [::1]:PORT");
+    if (!host.empty() && digits(port_text)) return bad_query(query.text, "has no IP address before the port");
+    return false;
+}
+
 // Two ports are near when a digit or two may have been mistyped, or a number was swapped.
 unsigned distance(std::uint16_t a, std::uint16_t b) {
     const std::string left = std::to_string(a), right = std::to_string(b);
-    if (left.size() != right.size()) return 10;
+    if (left.size() != right.size()) return kNearDigits + 1;
     unsigned differ = 0;
     for (std::size_t i = 0; i < left.size(); ++i) differ += left[i] != right[i] ? 1 : 0;
     return differ;
+}
+
+struct Told {
+    std::string why;
+    std::vector<std::string> hints;
+};
+
+std::string offers(const std::vector<const Verdict*>& near) {
+    std::string list;
+    for (std::size_t i = 0; i < std::min(near.size(), kNearTold); ++i)
+        list += (list.empty() ? "" : ", ") + offer(*near[i]);
+    return list;
+}
+
+std::string holder_of(const Socket& socket, const SocketTable& table) {
+    for (const SocketOwner& owner : socket.owners)
+        if (const Process* process = find_process(table, owner.process.pid)) return chain::name_of(*process);
+    return "";
+}
+
+Told explain_port(const PortQuery& query, const std::vector<Verdict>& all, const SocketTable& table) {
+    Told told{.why = "nothing listens on it now", .hints = {}};
+    const auto end = std::find_if(table.sockets.begin(), table.sockets.end(), [&](const Socket& socket) {
+        return socket.transport == Transport::tcp && socket.state != SocketState::listen &&
+               socket.local.port == query.port && socket.remote.port != 0 &&
+               (!query.address || socket.local.address == *query.address);
+    });
+    if (end != table.sockets.end()) {
+        const std::string holder = holder_of(*end, table);
+        told.why = "no listener: " + to_string(end->local) + " is one end of a connection to " +
+                   to_string(end->remote) + ", " + std::string(to_string(end->state)) +
+                   (holder.empty() ? "" : ", held by " + holder);
+        told.hints.push_back("hopscope why " + to_string(end->remote) +
+                             " explains the other end, where it is on this node");
+    }
+    std::vector<const Verdict*> near;
+    for (const Verdict& verdict : all)
+        if (!is_unix(verdict.transport) && distance(verdict.local.port, query.port) <= kNearDigits)
+            near.push_back(&verdict);
+    std::stable_sort(near.begin(), near.end(), [&](const Verdict* a, const Verdict* b) {
+        return distance(a->local.port, query.port) < distance(b->local.port, query.port);
+    });
+    if (!near.empty()) told.hints.push_back("similar: " + offers(near));
+    return told;
+}
+
+Told explain_path(const PortQuery& query, const std::vector<Verdict>& all) {
+    Told told{.why = "no listening socket has this path", .hints = {}};
+    std::vector<const Verdict*> near;
+    for (const Verdict& verdict : all)
+        if (is_unix(verdict.transport) && base_name(verdict.unix_path) == base_name(query.path))
+            near.push_back(&verdict);
+    if (!near.empty()) told.hints.push_back("the same name elsewhere: " + offers(near));
+    if (query.file_inode != 0) told.hints.emplace_back("the file exists, but nobody listens on it: its server is gone");
+    return told;
+}
+
+Told explain_process(const PortQuery& query, const SocketTable& table) {
+    const bool runs = std::any_of(table.processes.begin(), table.processes.end(), [&](const Process& process) {
+        if (query.pid != 0 && process.id.pid != query.pid) return false;
+        return query.name.empty() || is_called(process.comm, process.exe, query.name) ||
+               to_string(process.role) == query.name;
+    });
+    return {.why = runs ? "it runs, but listens nowhere that can be seen" : "no such process is seen", .hints = {}};
 }
 
 }  // namespace
@@ -145,26 +235,9 @@ Result<PortQuery> parse_query(std::string_view given) {
     }
     const std::size_t colon = text.rfind(':');
     if (colon != std::string_view::npos) {
-        const auto port = number<std::uint16_t>(text.substr(colon + 1));
-        std::string_view host = text.substr(0, colon);
-        const bool brackets = host.starts_with('[') && host.ends_with(']');
-        if (brackets) host = host.substr(1, host.size() - 2);
-        const auto address = host == "localhost" ? IpAddress::parse("127.0.0.1") : IpAddress::parse(host);
-        const bool any = host.empty() || host == "*";
-        // "::1:80" is an address without a port just as well: IPv6 needs its brackets.
-        const bool clear = brackets || host.find(':') == std::string_view::npos;
-        if (port && *port != 0 && clear && (any || address)) {
-            query.kind = any ? PortQuery::Kind::port : PortQuery::Kind::endpoint;
-            query.port = *port;
-            query.address = any ? std::nullopt : address;
-            return query;
-        }
-        if (digits(text.substr(colon + 1)) && clear && (any || address))
-            return bad_query(given, "has no valid port: 1 to 65535");
-        if (IpAddress::parse(text) || !clear)
-            return bad_query(given, "is an address without a port; IPv6 is written [::1]:PORT");
-        if (!host.empty() && digits(text.substr(colon + 1)))
-            return bad_query(given, "has no IP address before the port");
+        const auto placed = take_place(text.substr(0, colon), text.substr(colon + 1), query);
+        if (!placed) return unexpected(placed.error());
+        if (*placed) return query;
     }
     if (IpAddress::parse(text)) return bad_query(given, "is an address without a port");
     query.kind = PortQuery::Kind::process;
@@ -199,61 +272,17 @@ std::vector<const Verdict*> find_listeners(const PortQuery& query, const std::ve
 }
 
 NotListening explain_not_listening(const PortQuery& query, const std::vector<Verdict>& all, const SocketTable& table) {
-    NotListening told;
-    std::vector<std::string> near;
-    const auto process_of = [&](const Socket& socket) -> std::string {
-        for (const SocketOwner& owner : socket.owners)
-            if (const hopscope::Process* process = find_process(table, owner.process.pid))
-                return display(process->comm) + "[" + std::to_string(process->id.pid) + "]";
-        return "";
-    };
-    if (query.kind == PortQuery::Kind::port || query.kind == PortQuery::Kind::endpoint) {
-        told.why = "nothing listens on it now";
-        for (const Socket& socket : table.sockets) {
-            if (socket.transport != Transport::tcp || socket.state == SocketState::listen ||
-                socket.local.port != query.port || socket.remote.port == 0)
-                continue;
-            if (query.address && !(socket.local.address == *query.address)) continue;
-            const std::string owner = process_of(socket);
-            told.why = "no listener: " + to_string(socket.local) + " is one end of a connection to " +
-                       to_string(socket.remote) + ", " + std::string(to_string(socket.state)) +
-                       (owner.empty() ? "" : ", held by " + owner);
-            near.push_back("hopscope why " + to_string(socket.remote) +
-                           " explains the other end, where it is on this node");
-            break;
-        }
-        std::vector<const Verdict*> ports;
-        for (const Verdict& verdict : all)
-            if (!is_unix(verdict.transport) && distance(verdict.local.port, query.port) <= 2) ports.push_back(&verdict);
-        std::stable_sort(ports.begin(), ports.end(), [&](const Verdict* a, const Verdict* b) {
-            return distance(a->local.port, query.port) < distance(b->local.port, query.port);
-        });
-        std::string list;
-        for (std::size_t i = 0; i < std::min(ports.size(), kNearTold); ++i)
-            list += (list.empty() ? "" : ", ") + offer(*ports[i]);
-        if (!list.empty()) near.push_back("similar: " + list);
-    } else if (query.kind == PortQuery::Kind::path) {
-        told.why = "no listening socket has this path";
-        std::string list;
-        std::size_t count = 0;
-        for (const Verdict& verdict : all)
-            if (is_unix(verdict.transport) && base_name(verdict.unix_path) == base_name(query.path) &&
-                count++ < kNearTold)
-                list += (list.empty() ? "" : ", ") + offer(verdict);
-        if (!list.empty()) near.push_back("the same name elsewhere: " + list);
-        if (query.file_inode != 0) near.push_back("the file exists, but nobody listens on it: its server is gone");
-    } else {
-        const bool runs =
-            std::any_of(table.processes.begin(), table.processes.end(), [&](const hopscope::Process& process) {
-                if (query.pid != 0 && process.id.pid != query.pid) return false;
-                return query.name.empty() || is_called(process.comm, process.exe, query.name) ||
-                       to_string(process.role) == query.name;
-            });
-        told.why = runs ? "it runs, but listens nowhere that can be seen" : "no such process is seen";
+    Told told;
+    switch (query.kind) {
+        case PortQuery::Kind::port:
+        case PortQuery::Kind::endpoint: told = explain_port(query, all, table); break;
+        case PortQuery::Kind::path: told = explain_path(query, all); break;
+        case PortQuery::Kind::process: told = explain_process(query, table); break;
     }
-    for (const std::string& each : near) told.hint += (told.hint.empty() ? "" : "\n") + each;
-    told.hint += (told.hint.empty() ? "" : "\n") + std::string("hopscope ports --all --netns all lists every listener");
-    return told;
+    told.hints.emplace_back("hopscope ports --all --netns all lists every listener");
+    NotListening answer{.why = std::move(told.why), .hint = {}};
+    for (const std::string& hint : told.hints) answer.hint += (answer.hint.empty() ? "" : "\n") + hint;
+    return answer;
 }
 
 }  // namespace hopscope::cli
