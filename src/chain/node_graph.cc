@@ -11,8 +11,6 @@
 namespace hopscope::chain {
 namespace {
 
-constexpr std::size_t kPathColumns = 100;
-
 std::string process_id(std::uint32_t pid) { return "p" + std::to_string(pid); }
 
 class Maker {
@@ -41,16 +39,15 @@ private:
         std::map<std::string, int> used;
         for (const Verdict& verdict : judgement_.verdicts) {
             std::string id =
-                "l" + (is_listener_of_file(verdict)
+                "l" + (is_unix(verdict.transport)
                            ? (verdict.unix_path.empty() ? "unix:" + std::to_string(verdict.inode)
-                                                        : elide_middle(display(verdict.unix_path), kPathColumns))
+                                                        : elide_middle(display(verdict.unix_path), kShownColumns))
                            : to_string(verdict.local));
             if (verdict.transport == Transport::udp) id += "/udp";
             if (used[id]++ > 0) id += "#" + std::to_string(verdict.inode);
             listener_ids_.push_back(std::move(id));
         }
     }
-    static bool is_listener_of_file(const Verdict& verdict) { return is_unix(verdict.transport); }
 
     bool add_process(std::uint32_t pid) {
         if (pid == 0) return false;
@@ -190,7 +187,7 @@ private:
             if (!address.empty() && server != by_path.end()) {
                 add_process(server->second);
                 add_edge(GraphEdge::Kind::serves, process_id(server->second), process_id(process.id.pid),
-                         "shim started with -address " + elide_middle(display(address), kPathColumns), Grade::decoded);
+                         "shim started with -address " + elide_middle(display(address), kShownColumns), Grade::decoded);
             }
             if (const std::string_view id = argument_of(process, "id"); !id.empty())
                 by_shim_id.emplace(std::string(id), process.id.pid);

@@ -70,6 +70,8 @@ std::string name_of(const Process& process);
 Process short_form(const hopscope::Process& process);
 // "containerd 1.6.20"; safe to show.
 std::string version_words(const hopscope::Process& process);
+// Of a path or a value in a sentence: what is longer loses a part.
+inline constexpr std::size_t kShownColumns = 100;
 // One form for a path: without "unix://", "/var/run/" as "/run/" (a link to it on every system of the last ten years).
 std::string normal_path(std::string_view path);
 

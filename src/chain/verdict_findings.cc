@@ -18,7 +18,7 @@ public:
           at_(index.node().table.at),
           config_(listener.owner ? index.config(*listener.owner) : nullptr),
           name_(listener.owner ? name_of(*listener.owner) : "somebody"),
-          place_(is_unix(verdict.transport) ? elide_middle(display(verdict.unix_path), 100)
+          place_(is_unix(verdict.transport) ? elide_middle(display(verdict.unix_path), kShownColumns)
                                             : place_words(verdict.local)) {}
 
     void look() {

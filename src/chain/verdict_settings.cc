@@ -2,12 +2,11 @@
 
 #include <charconv>
 
+#include "chain/node_index.h"
 #include "core/limits.h"
 
 namespace hopscope::chain {
 namespace {
-
-constexpr std::size_t kValueColumns = 100;
 
 bool is_separator(char c) {
     return c == ',' || c == '[' || c == ']' || c == '"' || c == '\'' || c == ' ' || c == '\t' || c == '\n';
@@ -70,7 +69,7 @@ std::string_view plain(const ConfigValue& value) {
 }
 
 std::string words_of(const ConfigValue& value) {
-    const std::string shown = elide_end(display(plain(value)), kValueColumns);
+    const std::string shown = elide_end(display(plain(value)), kShownColumns);
     // TOML writes texts in quotes, and so do we where we quote it; the settings of its readers have '_' in their names.
     const bool toml = value.source.raw().ends_with(".toml") || value.key.find('_') != std::string::npos;
     const bool bare = shown == "true" || shown == "false" || shown.starts_with('[');
@@ -80,7 +79,7 @@ std::string words_of(const ConfigValue& value) {
 
 std::string source_of(const ConfigValue& value) {
     if (value.source.empty()) return "default";
-    std::string source = elide_middle(display(value.source), kValueColumns);
+    std::string source = elide_middle(display(value.source), kShownColumns);
     if (value.line != 0) source += ":" + std::to_string(value.line);
     return source;
 }

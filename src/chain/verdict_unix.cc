@@ -10,8 +10,7 @@
 namespace hopscope::chain {
 namespace {
 
-constexpr std::size_t kPathColumns = 100;
-std::string shown(std::string_view path) { return elide_middle(display(path), kPathColumns); }
+std::string shown(std::string_view path) { return elide_middle(display(path), kShownColumns); }
 
 // Where the socket's file lies now. Paths name different files in different mount namespaces, and files are renamed:
 // device and inode tell, the text of the path only where they are missing.
@@ -196,7 +195,7 @@ void draft_from_shim_name(Listener& listener) {
     draft.proof.config = true;
     draft.evidence.push_back(evidence(
         Grade::decoded, "config",
-        "its name is the SHA-256 of what the shim's arguments say: " + elide_middle(display(words), kPathColumns),
+        "its name is the SHA-256 of what the shim's arguments say: " + elide_middle(display(words), kShownColumns),
         cmdline_path(*listener.owner)));
     draft.short_why = "shim of " + display(id.substr(0, 12));
     add_draft(listener.drafts, std::move(draft));
