@@ -34,7 +34,7 @@ struct hs_scanned_socket {
     __u8 pad[3];
 };
 
-// Who did it: taken only where the kernel runs in the process itself (EBPF: connect, listen, accept, close), never from
+// Who did it: taken only where the kernel runs in the process itself (connect, listen, accept, close), never from
 // a softirq, where `current` is whoever happened to run.
 struct hs_owner {
     __u64 start_boot_ns;  // of the process; 0: unknown owner

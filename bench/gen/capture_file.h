@@ -1,4 +1,4 @@
-// Writes the records of a capture file: pcap (µs, ns, both byte orders) and pcapng (PROTOCOLS K.1, K.2).
+// Writes the records of a capture file: pcap (µs, ns, both byte orders) and pcapng.
 #pragma once
 
 #include <cstdint>

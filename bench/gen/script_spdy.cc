@@ -1,4 +1,4 @@
-// exec and port-forward over SPDY/3.1 (PROTOCOLS A, C, E).
+// exec and port-forward over SPDY/3.1.
 #include <cstring>
 
 #include "script.h"
@@ -15,7 +15,7 @@ constexpr std::uint32_t kCancel = 5;
 enum Frame : std::uint16_t { kRstStream = 3, kPing = 6, kGoaway = 7 };
 enum Place : std::size_t { kIn, kOut, kErr };
 
-// The streams an exec opens, in the client's fixed order (PROTOCOLS C.2).
+// The streams an exec opens, in the client's fixed order.
 std::vector<const char*> exec_stream_names(std::uint8_t variant) {
     std::vector<const char*> names = {"error"};
     if ((variant & kStdin) != 0) names.push_back("stdin");
@@ -209,7 +209,7 @@ void Script::exec_end(Conn& conn) {
     data_fin(conn, kServer, out);
     if (!tty) data_fin(conn, kServer, out + 2);
     data_text(conn, kServer, 1, status_json(conn));
-    // Streams that the server has not ended by FIN are reset (PROTOCOLS A.9).
+    // Streams that the server has not ended by FIN are reset.
     spdy_words(conn, kServer, kRstStream, 1, kCancel);
     if (has_stdin) spdy_words(conn, kServer, kRstStream, 3, kCancel);
     if (tty) spdy_words(conn, kServer, kRstStream, 7, kCancel);

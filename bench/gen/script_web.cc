@@ -1,4 +1,4 @@
-// exec over WebSocket (PROTOCOLS D), the kubelet's read-only port, TLS records (PROTOCOLS H, K.4).
+// exec over WebSocket, the kubelet's read-only port, TLS records.
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 

@@ -1,5 +1,5 @@
 // SPDY/3 header blocks as real senders make them: one zlib stream per direction and connection, with the SPDY
-// dictionary, each block ended by a sync flush (PROTOCOLS A.4, A.5).
+// dictionary, each block ended by a sync flush.
 //
 // Connections of the same flavour open the same streams in the same order and so send the same blocks; each flavour is
 // compressed once and its blocks are lent to all of them. Without that 10,000 connections would need 5 GB of zlib

@@ -22,7 +22,7 @@ struct RunContext {
     bool may_hold_copies = false;
 };
 
-// A link type that the rest of hopscope can make sense of (PROTOCOLS K.3).
+// A link type that the rest of hopscope can make sense of.
 bool is_known(LinkType type);
 bool is_cooked(LinkType type);
 

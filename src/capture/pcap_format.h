@@ -1,4 +1,4 @@
-// The numbers of the classic pcap format (pcap-savefile(5), PROTOCOLS K.1), for reader and writer.
+// The numbers of the classic pcap format (pcap-savefile(5)), for reader and writer.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Classic pcap: a header of 24 bytes, then records without any mark to find them by (pcap-savefile(5), PROTOCOLS K.1).
+// Classic pcap: a header of 24 bytes, then records without any mark to find them by (pcap-savefile(5)).
 //
 // A record header that makes no sense is either damage or oddness. It is oddness when a possible header follows where
 // the record says; else the bytes behind are searched for a sensible header that another one follows.

@@ -1,4 +1,4 @@
-// The numbers of pcapng (draft-ietf-opsawg-pcapng, PROTOCOLS K.2), for reader and writer.
+// The numbers of pcapng (draft-ietf-opsawg-pcapng), for reader and writer.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// pcapng (draft-ietf-opsawg-pcapng, PROTOCOLS K.2): blocks framed by their length at both ends, in sections that may
+// pcapng (draft-ietf-opsawg-pcapng): blocks framed by their length at both ends, in sections that may
 // differ in byte order. Packets come from EPB, SPB and the obsolete packet block; IDB, ISB, DSB and comments are told;
 // NRB, custom and other known blocks are passed over. A block whose two lengths differ, or that cannot be one, makes
 // the parser search byte by byte for the next block that can.

@@ -1,4 +1,4 @@
-// Writes pcapng: one section, its interfaces as they come, enhanced packets (draft-ietf-opsawg-pcapng, PROTOCOLS K.2).
+// Writes pcapng: one section, its interfaces as they come, enhanced packets (draft-ietf-opsawg-pcapng).
 #include <algorithm>
 #include <utility>
 #include <vector>

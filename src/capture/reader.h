@@ -1,7 +1,7 @@
 // Reads pcap and pcapng with bounded memory: own block reader over read(2), no mmap, never the whole file.
 //
-// pcap in both byte orders, µs, ns and "modified" (PROTOCOLS K.1); pcapng with several sections and interfaces,
-// options, comments, decryption secrets (K.2); gzip and zstd around either; "-" is standard input; several files merged
+// pcap in both byte orders, µs, ns and "modified"; pcapng with several sections and interfaces,
+// options, comments, decryption secrets; gzip and zstd around either; "-" is standard input; several files merged
 // by time. It does not look into packets, does not filter and does not read names (NRB). It never throws for bad input.
 #pragma once
 

@@ -1,5 +1,5 @@
-// What the CRI socket told: which call issued which token, and which pod a container or sandbox belongs to (PROTOCOLS
-// G.3).
+// What the CRI socket told: which call issued which token, and which pod a container or sandbox belongs
+// to.
 #pragma once
 
 #include <cstdint>

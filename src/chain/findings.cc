@@ -14,7 +14,7 @@ namespace {
 // A client that vanishes leaves nothing to wait for; one that said goodbye is followed in due course.
 constexpr std::int64_t kServerCloseGraceNs = 20'000'000;
 constexpr std::int64_t kServerFollowsGoodbyeNs = kNanosecondsPerSecond;
-// Streaming servers give a client 30 s to open its streams (PROTOCOLS F.1).
+// Streaming servers give a client 30 s to open its streams (DefaultStreamCreationTimeout).
 constexpr std::int64_t kStreamCreationNs = 30 * kNanosecondsPerSecond;
 // kubectl closes at once after an error text, which may have a long way to it; slower clients have their own reasons.
 constexpr std::int64_t kGivesUpWithinNs = kNanosecondsPerSecond;
@@ -63,7 +63,7 @@ bool was_upgraded(const Session& session) {
            session.state == SessionState::reset;
 }
 
-// v1 to v3 say nothing when all is well (PROTOCOLS C.1). Without a name of the protocol nothing is claimed.
+// v1 to v3 say nothing when all is well. Without a name of the protocol nothing is claimed.
 bool always_writes_status(const Session& session) {
     const std::string& name = session.subprotocol.raw();
     return name.starts_with("v4.") || name.starts_with("v5.");

@@ -24,7 +24,7 @@ void add_list(std::vector<Untrusted>& list, std::string_view value, std::size_t 
     }
 }
 
-// Servers look for the word anywhere in the header; "SPDY/3.1, websocket" is served as SPDY (PROTOCOLS B.2).
+// Servers look for the word anywhere in the header; "SPDY/3.1, websocket" is served as SPDY.
 Proto asked_proto(std::string_view upgrade) {
     if (contains_ignoring_case(upgrade, "spdy/3.1")) return Proto::spdy31;
     return contains_ignoring_case(upgrade, "websocket") ? Proto::websocket : Proto::http11;
@@ -139,7 +139,7 @@ void Builder::State::on(const HttpResponse& event, const Place& place) {
     session.answered = place.at;
     session.answer_frame = place.frame;
     session.status = event.status;
-    // Only a request that reached the handler uses its token up; 405 comes from the router before it (PROTOCOLS F.1).
+    // Only a request that reached the handler uses its token up; 405 comes from the router before it.
     if (session.token && event.status != 405) {
         TokenFacts* facts = tokens.facts(session.token->number);
         if (facts && facts->consumed_by == 0) {

@@ -1,5 +1,5 @@
 // A proxy makes its request inwards while the outer request waits for its answer: the inner connection begins inside
-// the outer one and agrees with it in everything that both say (PROTOCOLS B.4, I.2). Time alone proves nothing; where
+// the outer one and agrees with it in everything that both say. Time alone proves nothing; where
 // several fit equally well none is taken, and they are listed.
 #include <algorithm>
 #include <deque>
@@ -12,7 +12,7 @@
 namespace hopscope::chain {
 namespace {
 
-// A translating API server answers its client before it dials inwards (PROTOCOLS B.4).
+// A translating API server answers its client before it dials inwards.
 constexpr std::int64_t kDialsLaterNs = 2 * kNanosecondsPerSecond;
 
 bool differ(const Untrusted& a, const Untrusted& b) { return !a.empty() && !b.empty() && a != b; }

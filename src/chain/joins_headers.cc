@@ -1,4 +1,4 @@
-// kubectl gives each run an id and sends it along; plain proxies pass it on from hop to hop (PROTOCOLS B.1, B.4).
+// kubectl gives each run an id and sends it along; plain proxies pass it on from hop to hop.
 #include <string_view>
 #include <unordered_map>
 

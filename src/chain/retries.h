@@ -1,4 +1,4 @@
-// Waits for the second attempt: kubectl asks for a WebSocket first and, refused, at once for SPDY (PROTOCOLS B.1).
+// Waits for the second attempt: kubectl asks for a WebSocket first and, refused, at once for SPDY.
 //
 // A refused upgrade that is repeated with another protocol is normal (UPG-01); one that is not is worth a warning
 // (UPG-02).

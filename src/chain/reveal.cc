@@ -140,7 +140,7 @@ std::string masked_credentials(std::string_view value, Glyphs glyphs) {
     return (named ? std::string(scheme) + " " : std::string()) + mask_word(glyphs);
 }
 
-// PROTOCOLS D.2: browsers cannot set Authorization on a WebSocket, so the bearer token comes as a protocol.
+// Browsers cannot set Authorization on a WebSocket, so the bearer token comes as a protocol.
 std::string masked_protocols(std::string_view value, Glyphs glyphs) {
     constexpr std::string_view kBearer = "base64url.bearer.authorization.k8s.io.";
     std::string out;

@@ -161,7 +161,7 @@ std::optional<Route> parse_route(std::string_view target) {
         route.hop = HopKind::kubelet;
     } else if (take_runtime_path(path, route)) {
         route.hop = HopKind::runtime;
-        return route;  // the token stands for everything: a query is ignored (PROTOCOLS B.3)
+        return route;  // the token stands for everything: a query is ignored
     } else {
         return std::nullopt;
     }

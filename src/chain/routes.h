@@ -1,4 +1,4 @@
-// What a request asks for, told from the form of its path alone (PROTOCOLS B.3, F.1, H.3), never from a port number.
+// What a request asks for, told from the form of its path alone, never from a port number.
 //
 //   /exec/{token}, /cri/exec/{token}, {prefix}/exec/{token}                      → runtime    (attach, portforward
 //   alike) /exec/{namespace}/{pod}[/{uid}]/{container}, /portForward/{namespace}/{pod}[/{uid}]  → kubelet
@@ -27,7 +27,8 @@ struct Route {
 
 std::optional<Route> parse_route(std::string_view target);
 
-// Six random bytes in base64url without padding: eight characters of A-Z a-z 0-9 - _ (PROTOCOLS F.1).
+// Six random bytes in base64url without padding: eight characters of A-Z a-z 0-9 - _
+// (k8s.io/kubelet/pkg/cri/streaming).
 bool has_token_form(std::string_view text);
 
 // The segments of a path without their slashes; leading and trailing empty ones left out, as the routers of containerd

@@ -9,7 +9,7 @@
 namespace hopscope::chain {
 namespace {
 
-// With v3 and later a terminal always has a resize stream over SPDY (PROTOCOLS C.2): without one there is none.
+// With v3 and later a terminal always has a resize stream over SPDY: without one there is none.
 // v1 and v2 have no resize stream; there only stderr, which a terminal never has, tells something.
 void conclude_tty(Session& session) {
     if (session.tty || (session.op != Op::exec && session.op != Op::attach) || session.proto != Proto::spdy31 ||

@@ -1,7 +1,7 @@
 // Encrypted connections: their sizes and times, for joining them to what was decoded on other hops.
 //
 // A proxy that passes bytes on writes inside TLS what it writes outside: the lengths of the records, less what
-// encryption adds, sum up to the bytes of the streaming hop (PROTOCOLS A.6, I.2). Kept per connection: the first
+// encryption adds, sum up to the bytes of the streaming hop. Kept per connection: the first
 // records of each direction one by one, everything after them as a sum.
 #pragma once
 

@@ -11,7 +11,7 @@
 
 namespace hopscope::chain {
 
-// "http://127.0.0.1:42313/exec/abc?x=1" or "/exec/abc?x=1" or "//[::]:33733/exec/abc" (cri-dockerd, PROTOCOLS F.2).
+// "http://127.0.0.1:42313/exec/abc?x=1" or "/exec/abc?x=1" or "//[::]:33733/exec/abc" (cri-dockerd).
 struct UrlParts {
     std::string_view scheme, authority, path, query;  // without "://", "//", "?"; empty where absent
 };

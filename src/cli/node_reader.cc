@@ -13,8 +13,8 @@
 namespace hopscope::cli {
 namespace {
 
-// Loading the eBPF iterator costs 20 to 70 ms, walking /proc/PID/fd about 0.1 ms per process (PERFORMANCE: 67 to 223 ms
-// for 1,100): for one picture of a small node the walk is done before the program is loaded.
+// Loading the eBPF iterator costs 20 to 70 ms, walking /proc/PID/fd about 0.1 ms per process (67 to 223 ms for
+// 1,100): for one picture of a small node the walk is done before the program is loaded.
 constexpr std::size_t kProcessesWorthLoading = 400;
 
 std::size_t count_processes(const procmap::HostRoot& root) {

@@ -61,7 +61,7 @@ struct Upgraded {
 
 // --- frames and messages, one event each, told when the last byte was seen (its payload pieces come before)
 
-// SPDY/3.1 (PROTOCOLS A). `type` 0 is DATA, else the control frame's type.
+// SPDY/3.1. `type` 0 is DATA, else the control frame's type.
 struct SpdyFrame {
     Direction direction{};
     std::uint16_t type = 0;
@@ -200,7 +200,7 @@ struct TlsClosed {
     std::string_view code, why;
 };
 
-// --- CRI (PROTOCOLS G) and Docker Engine API (PROTOCOLS J)
+// --- CRI and Docker Engine API
 
 struct CriSandbox {
     std::string_view id, pod, namespace_, uid;

@@ -70,7 +70,7 @@ struct RunningExec {
     std::vector<SocketOwner> holders;  // processes with the FIFOs open, and their fd
 };
 
-// What one listener answered to the harmless requests of `--probe` (PROTOCOLS F.1): one line per request.
+// What one listener answered to the harmless requests of `--probe`: one line per request.
 struct ProbeAnswer {
     Endpoint endpoint;
     bool tls = false;  // answered with a TLS alert or handshake, or "Client sent an HTTP request to an HTTPS server"

@@ -57,7 +57,7 @@ private:
 enum class Glyphs { unicode, ascii };
 
 // Printable text on one line: control codes, bidi and zero-width characters, private use, invalid UTF-8 become visible
-// symbols (UX: "Hostile bytes"); at most two combining marks per character stay. Never longer than 12 bytes per byte.
+// symbols; at most two combining marks per character stay. Never longer than 12 bytes per byte.
 std::string display(std::string_view hostile, Glyphs glyphs = Glyphs::unicode);
 inline std::string display(const Untrusted& text, Glyphs glyphs = Glyphs::unicode) {
     return display(text.raw(), glyphs);

@@ -1,5 +1,6 @@
-// Harmless requests to listeners on loopback, which tell a CRI streaming server from anything else (PROTOCOLS F.1): its
-// routes answer 405 to PUT and "404 page not found" to an unknown token, and none of that uses a token up.
+// Harmless requests to listeners on loopback, which tell a CRI streaming server from anything else: its
+// routes answer 405 to PUT and "404 page not found" to an unknown token, and none of that uses a token up
+// (k8s.io/kubelet/pkg/cri/streaming).
 //
 // Only loopback is ever connected to (a listener on all addresses through loopback). Plain HTTP only; a TLS listener is
 // recognised by how it refuses. Each listener has one deadline for all its requests.

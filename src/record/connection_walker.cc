@@ -42,7 +42,7 @@ bool begins_http2(Bytes bytes, Direction direction) {
 
 }  // namespace
 
-// docker: the streams of an exec or attach of the Docker API, one within another (PROTOCOLS J). plain: content and
+// docker: the streams of an exec or attach of the Docker API, one within another. plain: content and
 // nothing else, as a terminal's.
 enum class Carried { http, spdy, websocket, tls, docker, plain, opaque };
 

@@ -124,7 +124,7 @@ public:
         const hopscope::Process* process = find_process(node.table, pid);
         socket(inode).owners.push_back({process ? process->id : ProcessId{pid, 0}, fd});
     }
-    // The answers of a CRI streaming server (PROTOCOLS F.1).
+    // The answers of a CRI streaming server.
     void probe_streaming(std::string_view local, const std::string& prefix = {}) {
         ProbeAnswer answer;
         answer.endpoint = ep(local);

@@ -87,7 +87,7 @@ std::string http(const std::string& status, const std::string& fields, const std
            body;
 }
 
-// PROTOCOLS F.1, as containerd 1.6.20 answers.
+// As containerd 1.6.20 answers.
 std::string streaming_server(const std::string& request) {
     if (request == "PUT /exec/x")
         return http("405 Method Not Allowed", "Allow: GET, POST\r\n", "405: Method Not Allowed");

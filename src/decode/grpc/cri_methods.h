@@ -1,4 +1,4 @@
-// The methods of the CRI services and what their messages hold (PROTOCOLS G.1, G.2).
+// The methods of the CRI services and what their messages hold (k8s.io/cri-api, api.proto of v1 and v1alpha2).
 #pragma once
 
 #include <cstdint>

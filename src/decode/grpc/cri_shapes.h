@@ -1,5 +1,5 @@
 // CRI messages whose method is not known because their headers were not seen or not readable: told from the body
-// (PROTOCOLS G.3). Strict on purpose: what is not surely one of these is left alone.
+// (k8s.io/cri-api). Strict on purpose: what is not surely one of these is left alone.
 #pragma once
 
 #include <string_view>

@@ -1,4 +1,4 @@
-// Request targets of the Docker Engine API (PROTOCOLS J).
+// Request targets of the Docker Engine API (moby's api/swagger.yaml).
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// HTTP/2 without TLS or inside it (RFC 9113), gRPC framing, CRI v1 and v1alpha2 (PROTOCOLS G); ttrpc of containerd's
-// shims; and the Docker Engine API over HTTP/1.1 (PROTOCOLS J).
+// HTTP/2 without TLS or inside it (RFC 9113), gRPC framing, CRI v1 and v1alpha2 (cri-api's api.proto); ttrpc of
+// containerd's shims; and the Docker Engine API over HTTP/1.1 (moby's api/swagger.yaml).
 #pragma once
 
 #include <memory>

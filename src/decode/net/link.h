@@ -1,4 +1,4 @@
-// The link layer: where in a packet the IP header begins (PROTOCOLS K.3).
+// The link layer: where in a packet the IP header begins (the link types of tcpdump.org).
 //
 // Ethernet with VLAN tags (802.1Q, 802.1ad, stacked), Linux cooked (SLL, SLL2), BSD null and loop, raw IP.
 // Sources: IEEE 802.3 and 802.1Q; tcpdump.org/linktypes.html.

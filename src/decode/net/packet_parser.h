@@ -1,5 +1,5 @@
 // From a captured packet to its TCP segment: link header, VLAN tags, IPv4 with options and fragments, IPv6 with
-// extension headers (PROTOCOLS K.3). Pure; keeps only the fragments it waits for.
+// extension headers. Pure; keeps only the fragments it waits for.
 //
 // It does not check checksums (on loopback and with offloading they are not filled in), does not look into tunnels, and
 // does not believe trailing bytes: what the IP header does not claim is padding.

@@ -1,4 +1,4 @@
-// What travels in the WebSocket messages of Kubernetes (PROTOCOLS D): numbered channels, plain or base64, of remote
+// What travels in the WebSocket messages of Kubernetes: numbered channels, plain or base64, of remote
 // command and of port-forward; a SPDY tunnel; or one stream without channels.
 //
 // Is given payload unmasked, in pieces, message by message. Tells StreamOpened, StreamData and the meaning of the

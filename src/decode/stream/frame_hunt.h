@@ -1,4 +1,4 @@
-// Finds the next frame boundary in the middle of a byte stream (PROTOCOLS A.8), whatever the frames are.
+// Finds the next frame boundary in the middle of a byte stream, whatever the frames are.
 //
 // A place may begin a frame if the protocol's Sight says so; it is believed once the frames that follow each other from
 // there on carry enough evidence, counted in bits. The places are followed one byte after the other, so the answer

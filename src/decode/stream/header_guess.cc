@@ -19,7 +19,7 @@ constexpr std::string_view kWhyGuessed =
 constexpr std::string_view kWhyShape =
     "the part of its header block that does not depend on earlier ones fits no other stream type";
 
-// The order in which a client opens the streams of exec and attach (PROTOCOLS C.2).
+// The order in which a client opens the streams of exec and attach (client-go's tools/remotecommand).
 constexpr std::array<StreamKind, 5> kExecOrder = {StreamKind::error, StreamKind::in, StreamKind::out, StreamKind::err,
                                                   StreamKind::resize};
 

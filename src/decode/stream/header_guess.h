@@ -1,4 +1,4 @@
-// Reads SPDY header blocks whose predecessors were not captured (PROTOCOLS A.8), because Kubernetes is predictable.
+// Reads SPDY header blocks whose predecessors were not captured, because Kubernetes is predictable.
 //
 // Two ways, tried in this order. Guessing: a client of exec opens error, stdin, stdout, stderr, resize in this order;
 // one of port-forward an error and a data stream per connection, its three pairs in any order. Every history that is

@@ -1,4 +1,4 @@
-// What follows an upgrade to a raw byte stream: "Upgrade: tcp" of the Docker Engine API (PROTOCOLS J).
+// What follows an upgrade to a raw byte stream: "Upgrade: tcp" of the Docker Engine API.
 #pragma once
 
 #include "decode/stream/http1.h"

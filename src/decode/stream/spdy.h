@@ -1,4 +1,5 @@
-// SPDY/3.1 as Kubernetes uses it (PROTOCOLS A, C, E): frames, header blocks, and finding the way again after a hole.
+// SPDY/3.1 as Kubernetes uses it (github.com/moby/spdystream): frames, header blocks, and finding the way again after a
+// hole.
 //
 // Every frame is told as SpdyFrame when its last byte was seen, or counted past where bytes of it are missing. Payload
 // is passed on as it comes and never touched. What follows the same contract for the parts: spdy_headers.h

@@ -1,4 +1,4 @@
-// SPDY/3 header blocks (PROTOCOLS A.4, A.5): inflating them, and reading the name/value pairs that Kubernetes sends.
+// SPDY/3 header blocks: inflating them, and reading the name/value pairs that Kubernetes sends.
 //
 // One HeaderContext serves one direction of one connection. It keeps no zlib state while the direction is young: the
 // plain text of its blocks (up to limits::kSpdyHistoryBytesMax) is enough to prime one inflater that all connections
@@ -71,7 +71,7 @@ struct HalfKnown {
 };
 std::optional<HalfKnown> inflate_without_history(Bytes block);
 
-// What Kubernetes says about a stream (PROTOCOLS C.2, E).
+// What Kubernetes says about a stream.
 struct StreamHeaders {
     std::uint32_t pairs = 0;
     std::string_view type;  // "stdout"; empty: none

@@ -1,4 +1,4 @@
-// Who is the client of a SPDY connection that was joined late (PROTOCOLS A.3, A.9, C, E).
+// Who is the client of a SPDY connection that was joined late.
 #pragma once
 
 #include <optional>

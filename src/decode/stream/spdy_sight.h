@@ -1,5 +1,5 @@
-// What a SPDY frame looks like among other bytes: for finding the boundary again (PROTOCOLS A.8) and for recognising
-// SPDY in a capture that began late. Strict: only frames that Kubernetes sends (A.9) and ids that it uses (A.3).
+// What a SPDY frame looks like among other bytes: for finding the boundary again and for recognising
+// SPDY in a capture that began late. Strict: only frames that Kubernetes sends and ids that it uses.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,5 @@
-// The shapes of SPDY/3.1 frames on the wire (PROTOCOLS A.1, A.2). Constants only; all integers are big-endian.
+// The shapes of SPDY/3.1 frames on the wire (draft-mbelshe-httpbis-spdy-00, section 2). Constants only; all integers
+// are big-endian.
 #pragma once
 
 #include <cstdint>

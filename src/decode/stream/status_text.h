@@ -1,4 +1,4 @@
-// The small JSON texts of remote command: the Status on the error stream (PROTOCOLS C.3) and terminal sizes (C.4).
+// The small JSON texts of remote command: the Status on the error stream (metav1.Status) and terminal sizes.
 #pragma once
 
 #include <cstdint>

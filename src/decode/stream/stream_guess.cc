@@ -17,7 +17,7 @@ constexpr std::string_view kWhyForwardError = "the server sent the error text of
 constexpr std::string_view kWhyErrorBefore =
     "the client closed its side at once, and the next stream carries the payload";
 
-// How the server's texts on the error stream of a forwarded connection begin (PROTOCOLS E).
+// How the server's texts on the error stream of a forwarded connection begin (kubelet and runtimes).
 constexpr std::string_view kForwardErrorTexts[] = {"error forwarding port ",
                                                    "(conn=", "error processing stream for request "};
 

@@ -1,5 +1,5 @@
-// Names the streams of a SPDY connection whose opening was not captured, from what travels on them (PROTOCOLS A.8, C,
-// E).
+// Names the streams of a SPDY connection whose opening was not captured, from what travels
+// on them.
 //
 // Tells StreamNamed with grade inferred and the reason. Names a stream only where Kubernetes leaves no other choice;
 // otherwise it stays unknown. Used only by connections that were joined late or have lost bytes.

@@ -14,7 +14,7 @@
 
 namespace hopscope::decode::stream {
 
-// What the error stream says (PROTOCOLS C.1, E).
+// What the error stream says.
 enum class ErrorTalk : std::uint8_t {
     unknown,  // to be seen from the text
     text_v1,  // channel.k8s.io: plain text; the server may close it at once

@@ -16,10 +16,10 @@ Purpose purpose_of(std::string_view target);
 
 // SPDY/3.1 right after the 101. `subprotocol`: "v4.channel.k8s.io", "portforward.k8s.io" …; empty: unknown.
 std::unique_ptr<Decoder> make_spdy(std::string_view subprotocol, Purpose purpose);
-// SPDY joined in the middle (PROTOCOLS A.8): finds the frame boundary again, infers stream names with their grade.
+// SPDY joined in the middle: finds the frame boundary again, infers stream names with their grade.
 std::unique_ptr<Decoder> make_spdy_late();
 
-// WebSocket right after the 101. Channels by `subprotocol` (PROTOCOLS D.2); "SPDY/3.1+portforward.k8s.io" carries SPDY.
+// WebSocket right after the 101. Channels by `subprotocol`; "SPDY/3.1+portforward.k8s.io" carries SPDY.
 // `target` gives the requested ports of a legacy port-forward (?port=, ?ports=) and the purpose.
 std::unique_ptr<Decoder> make_websocket(std::string_view subprotocol, std::string_view target);
 std::unique_ptr<Decoder> make_websocket_late();

@@ -63,7 +63,7 @@ inline constexpr std::uint32_t kHuntBits = 44;    // four frames in a row, two w
 inline constexpr std::uint32_t kDetectBits = 77;  // seven frames in a row, four where a segment begins
 inline constexpr std::uint32_t kOriginBits = 33;
 
-// A frame that Kubernetes sends in one direction (PROTOCOLS D): masked from the client only, no extensions.
+// A frame that Kubernetes sends in one direction: masked from the client only, no extensions.
 class Sight {
 public:
     explicit Sight(bool from_client) : from_client_(from_client) {}
