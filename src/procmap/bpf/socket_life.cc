@@ -87,21 +87,14 @@ void SocketLifeBook::on(const SocketSign& sign) {
 void SocketLifeBook::on_listen(const SocketSign& sign) {
     for (const auto& [id, listener] : listeners_)
         if (listener.socket == sign.socket && listener.inode == sign.inode) return;  // told twice
-    add_listener({.at = sign.local,
-                  .net_namespace = sign.net_namespace,
-                  .inode = sign.inode,
-                  .socket = sign.socket,
-                  .owner = sign.owner,
-                  .comm = sign.comm});
-    SocketLife life;
-    life.kind = SocketLife::Kind::listen;
-    life.at = sign.at;
-    life.server = sign.local;
-    life.net_namespace = sign.net_namespace;
-    life.server_inode = sign.inode;
-    life.server_owner = sign.owner;
-    life.server_comm = sign.comm;
-    sink_(life);
+    const Listener listener{.at = sign.local,
+                            .net_namespace = sign.net_namespace,
+                            .inode = sign.inode,
+                            .socket = sign.socket,
+                            .owner = sign.owner,
+                            .comm = sign.comm};
+    add_listener(listener);
+    sink_(describe(listener, SocketLife::Kind::listen, sign.at));
 }
 
 void SocketLifeBook::on_end(const SocketSign& sign, Side side) {
@@ -153,25 +146,16 @@ void SocketLifeBook::on_close(const SocketSign& sign) {
     tell_if_complete(place.id);
 }
 
-bool SocketLifeBook::close_listener(const SocketSign& sign) {
+void SocketLifeBook::close_listener(const SocketSign& sign) {
     auto found = listeners_.end();
     for (auto at = listeners_.begin(); at != listeners_.end() && found == listeners_.end(); ++at)
         if ((at->second.socket != 0 && at->second.socket == sign.socket) ||
             (at->second.socket == 0 && at->second.inode != 0 && at->second.inode == sign.inode))
             found = at;
-    if (found == listeners_.end()) return false;
-    const Listener& listener = found->second;
-    SocketLife life;
-    life.kind = SocketLife::Kind::unlisten;
-    life.at = sign.at;
-    life.server = listener.at;
-    life.net_namespace = listener.net_namespace;
-    life.server_inode = listener.inode;
-    life.server_owner = listener.owner;
-    life.server_comm = listener.comm;
+    if (found == listeners_.end()) return;
+    const SocketLife life = describe(found->second, SocketLife::Kind::unlisten, sign.at);
     listeners_.erase(found);
     sink_(life);
-    return true;
 }
 
 // --- joining
@@ -300,6 +284,18 @@ SocketLife SocketLifeBook::describe(const Connection& connection, SocketLife::Ki
     life.server_comm = server.comm;
     life.client_sent_bytes = client.sent_bytes;
     life.server_sent_bytes = server.sent_bytes;
+    return life;
+}
+
+SocketLife SocketLifeBook::describe(const Listener& listener, SocketLife::Kind kind, Timestamp at) {
+    SocketLife life;
+    life.kind = kind;
+    life.at = at;
+    life.server = listener.at;
+    life.net_namespace = listener.net_namespace;
+    life.server_inode = listener.inode;
+    life.server_owner = listener.owner;
+    life.server_comm = listener.comm;
     return life;
 }
 

@@ -110,7 +110,7 @@ private:
     void on_listen(const SocketSign& sign);
     void on_end(const SocketSign& sign, Side side);
     void on_close(const SocketSign& sign);
-    bool close_listener(const SocketSign& sign);
+    void close_listener(const SocketSign& sign);
     Id join_or_begin(const SocketSign& sign, Side side);
     void learn(Connection& connection, Id id, Side side, const SocketSign& sign);
     void tell_if_complete(Id id);
@@ -123,6 +123,7 @@ private:
     Id add(Connection connection);
     void forget(Id id);
     SocketLife describe(const Connection& connection, SocketLife::Kind kind, Timestamp at) const;
+    static SocketLife describe(const Listener& listener, SocketLife::Kind kind, Timestamp at);
 
     Sink sink_;
     SocketLifeLimits limits_;
