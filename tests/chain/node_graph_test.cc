@@ -46,14 +46,7 @@ NodeStory node_with_pod() {
     auto& shell = story.process(17801, R::in_container, "sh");
     shell.parent_pid = 17784;
     shell.container_id = Untrusted(container);
-    story.node.containers.push_back({.id = container,
-                                     .sandbox_id = sandbox,
-                                     .runtime = "containerd",
-                                     .name = Untrusted("nginx"),
-                                     .pod = Untrusted("web-0"),
-                                     .namespace_ = Untrusted("default"),
-                                     .pod_uid = {},
-                                     .source = {}});
+    story.container(container, "nginx", sandbox);
     story.process(99, R::unknown, "nginx");
     story.listen("127.0.0.1:33821", 2685, 11);
     story.listen("*:10250", 5714, 12);

@@ -43,6 +43,18 @@ public:
         return *all.insert(at, process);
     }
 
+    // Of the pod default/web-0.
+    void container(std::string id, std::string_view name, std::string sandbox_id = {}) {
+        node.containers.push_back({.id = std::move(id),
+                                   .sandbox_id = std::move(sandbox_id),
+                                   .runtime = "containerd",
+                                   .name = Untrusted(name),
+                                   .pod = Untrusted("web-0"),
+                                   .namespace_ = Untrusted("default"),
+                                   .pod_uid = {},
+                                   .source = {}});
+    }
+
     ComponentConfig& config(std::uint32_t pid) {
         for (ComponentConfig& config : node.configs)
             if (config.process.pid == pid) return config;

@@ -149,14 +149,7 @@ TEST(Findings, an_exec_that_outlived_its_client) {
     story.kubelet();
     story.containerd();
     const std::string id(64, 'a');
-    story.node.containers.push_back({.id = id,
-                                     .sandbox_id = {},
-                                     .runtime = "containerd",
-                                     .name = Untrusted("main"),
-                                     .pod = Untrusted("web-0"),
-                                     .namespace_ = Untrusted("default"),
-                                     .pod_uid = {},
-                                     .source = {}});
+    story.container(id, "main");
     story.node.execs.push_back(
         {.container_id = id, .exec_id = Untrusted("e1"), .holders = {{ProcessId{2685, 268500}, 40}}});
     EXPECT_EQ(finding(story.judge(), "PRT-04"), nullptr) << "no streaming server known: it cannot be told";
@@ -178,14 +171,7 @@ TEST(Findings, running_execs_stand_at_the_streaming_server_of_the_runtime_that_h
     story.listen("127.0.0.1:33821", 2685);
     story.listen("127.0.0.1:33822", 3000);
     const std::string id(64, 'a');
-    story.node.containers.push_back({.id = id,
-                                     .sandbox_id = {},
-                                     .runtime = "containerd",
-                                     .name = Untrusted("main"),
-                                     .pod = Untrusted("web-0"),
-                                     .namespace_ = Untrusted("default"),
-                                     .pod_uid = {},
-                                     .source = {}});
+    story.container(id, "main");
     story.node.execs.push_back({.container_id = id,
                                 .exec_id = Untrusted("e2"),
                                 .holders = {{ProcessId{2685, 268500}, 40}, {ProcessId{2685, 268500}, 41}}});

@@ -213,14 +213,7 @@ TEST(Rules, of_what_is_no_component_it_is_told_whose_it_is) {
     story.process(50, R::unknown, "sshd");
     story.process(60, R::in_container, "nginx").container_id = Untrusted(std::string(64, 'a'));
     story.process(70, R::in_container, "redis").container_id = Untrusted(std::string(64, 'b'));
-    story.node.containers.push_back({.id = std::string(64, 'a'),
-                                     .sandbox_id = {},
-                                     .runtime = "containerd",
-                                     .name = Untrusted("main"),
-                                     .pod = Untrusted("web-0"),
-                                     .namespace_ = Untrusted("default"),
-                                     .pod_uid = {},
-                                     .source = {}});
+    story.container(std::string(64, 'a'), "main");
     story.listen("*:22", 50);
     story.listen("*:8000", 60, 7, NodeStory::kPod);
     story.listen("*:6379", 70, 7, NodeStory::kPod);
