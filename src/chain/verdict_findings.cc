@@ -170,14 +170,19 @@ private:
                                     : first->from           ? to_string(*first->from)
                                                             : "somebody";
             const std::string holder = client_closed ? name_ : first->process.pid != 0 ? who : "the client";
-            add("PRT-03", Severity::warning,
-                std::to_string(count) + (count == 1 ? " connection" : " connections") + " to " + place_ + " (" + who +
-                    ") in CLOSE-WAIT: " + (client_closed ? "the client has closed, " : "the server has closed, ") +
-                    holder + " does not let go",
-                client_closed
-                    ? "what was run in the container still runs: hopscope why " + std::to_string(verdict_.local.port) +
-                          " lists the execs; end it there, or restart " + holder
-                    : "restart " + holder + ", which holds the connection");
+            std::string says = std::to_string(count) + (count == 1 ? " connection to " : " connections to ");
+            says.append(place_).append(" (").append(who).append(") in CLOSE-WAIT: the ");
+            says.append(client_closed ? "client" : "server").append(" has closed, ").append(holder);
+            says.append(" does not let go");
+            std::string remedy;
+            if (client_closed)
+                remedy.append("what was run in the container still runs: hopscope why ")
+                    .append(std::to_string(verdict_.local.port))
+                    .append(" lists the execs; end it there, or restart ")
+                    .append(holder);
+            else
+                remedy.append("restart ").append(holder).append(", which holds the connection");
+            add("PRT-03", Severity::warning, std::move(says), std::move(remedy));
         }
     }
 
@@ -215,20 +220,20 @@ void find_left_behind(const std::vector<Verdict>& verdicts, const NodeIndex& ind
     });
     for (const RunningExec* exec : execs) {
         if (findings.size() >= limits::kVerdictFindingsMax) return;
-        std::string where = "container " + display(exec->container_id.substr(0, 12));
-        const std::string id = display(std::string_view(exec->exec_id.raw()).substr(0, 12));
+        std::string says = "exec " + display(std::string_view(exec->exec_id.raw()).substr(0, 12)) + " in container " +
+                           display(exec->container_id.substr(0, 12));
         if (const ContainerNames* names = index.container(exec->container_id); names && !names->pod.empty())
-            where += " (" + display(names->namespace_) + "/" + display(names->pod) +
-                     (names->name.empty() ? "" : " " + display(names->name)) + ")";
+            says += " (" + display(names->namespace_) + "/" + display(names->pod) +
+                    (names->name.empty() ? "" : " " + display(names->name)) + ")";
         const SocketOwner& holder = *std::min_element(exec->holders.begin(), exec->holders.end());
         const hopscope::Process* process = index.process(holder.process.pid);
         Finding finding;
         finding.code = "PRT-04";
         finding.severity = Severity::warning;
-        finding.says = "exec " + id + " in " + where +
-                       " still runs though no streaming connection is open: its client is gone (inferred: " +
-                       (process ? name_of(*process) : "process " + std::to_string(holder.process.pid)) +
-                       " holds its FIFOs; an exec probe looks the same while it runs)";
+        says += " still runs though no streaming connection is open: its client is gone (inferred: " +
+                (process ? name_of(*process) : "process " + std::to_string(holder.process.pid)) +
+                " holds its FIFOs; an exec probe looks the same while it runs)";
+        finding.says = std::move(says);
         finding.remedy =
             "if it is still there in a minute, end its process: hopscope graph lists those of the container below its "
             "shim";

@@ -80,13 +80,14 @@ void write_doctor_text(Output& out, const DoctorPage& page, const Style& style) 
         const std::size_t margin = 3 + display_width(code) + 1 + widest + 2;
         const std::size_t room =
             style.columns == 0 ? 0 : std::max<std::size_t>(30, style.columns - std::min(style.columns, margin));
-        std::string lead = " " + mark(row.state) + " " + code + " " + title + "  ";
+        std::string lead = " ";
+        lead.append(mark(row.state)).append(" ").append(code).append(" ").append(title).append("  ");
         const auto lines = [&](std::string_view label, const std::string& text) {
             if (text.empty()) return;
             const std::size_t inner = room == 0 ? 0 : std::max<std::size_t>(24, room - std::min(room, label.size()));
             std::string first(label);
             for (const std::string& piece : wrap(display(text, style.glyphs), inner)) {
-                add(lead + first + piece);
+                add(lead.append(first).append(piece));
                 lead = std::string(margin, ' ');
                 first = std::string(label.size(), ' ');
             }

@@ -144,11 +144,7 @@ void mark_waiting(const std::vector<Waiting>& waiting, std::span<Socket> sockets
 }  // namespace
 
 SockDiag::SockDiag() : socket_(mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC)), buffer_(kAnswerBytes) {
-    if (socket_ == nullptr) {
-        open_error_ = errno;
-    } else if (mnl_socket_bind(socket_, 0, MNL_SOCKET_AUTOPID) < 0) {
-        open_error_ = errno;
-    }
+    if (socket_ == nullptr || mnl_socket_bind(socket_, 0, MNL_SOCKET_AUTOPID) < 0) open_error_ = errno;
 }
 
 SockDiag::~SockDiag() {
