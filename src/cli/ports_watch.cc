@@ -9,20 +9,20 @@
 #include <csignal>
 #include <ctime>
 #include <map>
-#include <set>
-#include <utility>
 
 #include "cli/report_error.h"
+#include "cli/watched_connections.h"
 #include "core/limits.h"
-#include "core/node_words.h"
 #include "core/untrusted.h"
 #include "export/watch_lines.h"
+#include "pipeline/live_runner.h"
 #include "procmap/bpf/watcher.h"
 
 namespace hopscope::cli {
 
 using chain::Judgement;
 using chain::Verdict;
+using pipeline::wall_clock;
 
 namespace {
 
@@ -37,23 +37,11 @@ void catch_stop() {
     ::sigaction(SIGTERM, &action, nullptr);
 }
 
-Timestamp clock_now() {
-    timespec now{};
-    ::clock_gettime(CLOCK_REALTIME, &now);
-    return {std::int64_t{now.tv_sec} * kNanosecondsPerSecond + now.tv_nsec};
-}
-
 // The same listener in two pictures: a server that was restarted on its port is another one.
 std::string key_of(const Verdict& verdict) {
     return std::to_string(static_cast<int>(verdict.transport)) + " " + to_string(verdict.local) + " " +
            std::to_string(verdict.inode) + " " + verdict.unix_path;
 }
-
-struct Open {
-    SocketLife life;
-    std::string path;     // unix
-    bool looked = false;  // it was in a picture: how long it lived is known as well as one looks
-};
 
 // Does a connection to `server` arrive at this listener?
 bool arrives_at(const Verdict& verdict, const SocketLife& life) {
@@ -105,7 +93,7 @@ public:
                           "unix sockets: that a connection ended is seen at the next look, one that is never accepted "
                           "is missed if it is shorter than the interval");
         }
-        lines_.start({.at = clock_now(),
+        lines_.start({.at = wall_clock(),
                       .method = watcher_ ? "eBPF" : "polling",
                       .interval = {request_.interval_ms * 1'000'000},
                       .limits = std::move(limits)});
@@ -113,10 +101,10 @@ public:
 
     // Until the next look, or earlier when a listener came or went.
     void wait() {
-        const Timestamp until = clock_now() + Duration{request_.interval_ms * 1'000'000};
+        const Timestamp until = wall_clock() + Duration{request_.interval_ms * 1'000'000};
         look_again_ = false;
         while (stop_asked == 0) {
-            const std::int64_t left_ms = (until - clock_now()).ns / 1'000'000;
+            const std::int64_t left_ms = (until - wall_clock()).ns / 1'000'000;
             if (left_ms <= 0) return;
             if (!watcher_) {
                 sleep_ms(left_ms);
@@ -125,8 +113,8 @@ public:
             pollfd ready{.fd = watcher_->fd(), .events = POLLIN, .revents = 0};
             ::poll(&ready, 1, static_cast<int>(std::min<std::int64_t>(left_ms, kTickMs)));
             watcher_->drain([&](const procmap::SocketSign& sign) { book_.on(sign); },
-                            [&](const procmap::UnixAccept& accept) { accepted(accept); });
-            book_.tick(clock_now());
+                            [&](const procmap::UnixAccept& accept) { connections_.accepted(accept); });
+            book_.tick(wall_clock());
             if (look_again_) {
                 sleep_ms(kSettleMs);  // a program that starts opens several
                 return;
@@ -135,7 +123,7 @@ public:
     }
 
     void picture(const Node& node) {
-        const Timestamp at = clock_now();
+        const Timestamp at = wall_clock();
         PortChoice choice = request_.choice;
         choice.shows_namespace = [&](std::uint64_t net_namespace) {
             return request_.reader.shows_namespace(net_namespace, node);
@@ -157,21 +145,15 @@ public:
                 lines_.port(first_ ? exports::WatchLines::Port::there : exports::WatchLines::Port::opened, *verdict,
                             at);
         if (first_ && watcher_) seed(node, at);
-        if (!request_.queries.empty()) connections(now, at);
+        if (!request_.queries.empty()) connections_.look(now, node.table, watcher_ == nullptr, at);
         listeners_.clear();
         for (const auto& [key, verdict] : now) listeners_.emplace(key, *verdict);
         first_ = false;
-        unix_listeners_.clear();
-        for (const Socket& socket : node.table.sockets)
-            if (is_unix(socket.transport) && socket.state == SocketState::listen) unix_listeners_.insert(socket.inode);
-        // What came before its listener was known; it is told now, or was never asked for.
-        for (const procmap::UnixAccept& accept : std::exchange(accepts_kept_, {})) accepted(accept);
-        accepts_kept_.clear();
     }
 
     void end() {
         book_.flush();
-        lines_.end(clock_now(), watcher_ ? watcher_->lost() + book_.forgotten() + accepts_dropped_ : 0);
+        lines_.end(wall_clock(), watcher_ ? watcher_->lost() + book_.forgotten() + connections_.dropped() : 0);
     }
 
 private:
@@ -206,100 +188,14 @@ private:
         if (by_port || asked) lines_.connection(life, "");
     }
 
-    void accepted(const procmap::UnixAccept& accept) {
-        const auto found = std::find_if(listeners_.begin(), listeners_.end(), [&](const auto& each) {
-            return is_unix(each.second.transport) && each.second.inode == accept.listener_inode;
-        });
-        if (found == listeners_.end()) {
-            if (unix_listeners_.contains(accept.listener_inode)) return;  // nobody asked for it
-            if (accepts_kept_.size() < limits::kWatchAcceptsMax)
-                accepts_kept_.push_back(accept);
-            else
-                ++accepts_dropped_;
-            return;
-        }
-        if (open_.size() >= limits::kLifeConnectionsMax) {
-            ++accepts_dropped_;
-            return;
-        }
-        Open each{.life = {}, .path = found->second.unix_path};
-        each.life.kind = SocketLife::Kind::opened;
-        each.life.at = accept.at;
-        each.life.net_namespace = accept.net_namespace;
-        each.life.client_inode = accept.client_inode;
-        each.life.server_inode = accept.server_inode;
-        each.life.client_owner = accept.client;
-        each.life.server_owner = accept.server;
-        each.life.client_comm = accept.client_comm;
-        each.life.server_comm = accept.server_comm;
-        const std::string end = accept.client_inode != 0 ? std::to_string(accept.client_inode)
-                                                         : "accepted " + std::to_string(accept.server_inode);
-        const auto [place, is_new] = open_.emplace(found->first + " " + end, std::move(each));
-        if (is_new) lines_.connection(place->second.life, place->second.path);  // else the picture had it already
-    }
-
-    void connections(const std::map<std::string, const Verdict*>& now, Timestamp at) {
-        std::map<std::string, Open> open;
-        for (const auto& [key, verdict] : now) {
-            if (watcher_ && !is_unix(verdict->transport)) continue;  // told by the watcher
-            for (const chain::Peer& peer : verdict->peers) {
-                Open each{.life = life_of(*verdict, peer, at),
-                          .path = is_unix(verdict->transport) ? verdict->unix_path : "",
-                          .looked = true};
-                open.emplace(key + " " + (peer.from ? to_string(*peer.from) : std::to_string(peer.inode)),
-                             std::move(each));
-            }
-        }
-        for (auto& [key, each] : open_) {
-            if (open.contains(key)) continue;
-            each.life.kind = SocketLife::Kind::closed;
-            if (each.looked) each.life.lived = at - each.life.at;
-            each.life.at = at;
-            lines_.connection(each.life, each.path);
-        }
-        for (auto& [key, each] : open) {
-            if (const auto known = open_.find(key); known != open_.end()) {
-                each.life = known->second.life;
-            } else {
-                lines_.connection(each.life, each.path);
-            }
-        }
-        open_ = std::move(open);
-    }
-
-    static SocketLife life_of(const Verdict& verdict, const chain::Peer& peer, Timestamp at) {
-        SocketLife life;
-        life.kind = SocketLife::Kind::opened;
-        life.at = at;
-        life.server = verdict.local;
-        if (peer.from) {
-            life.client = *peer.from;
-            // The listener on all addresses was reached over the client's own, as far as loopback goes.
-            if (verdict.local.address.is_unspecified() && peer.from->address.is_loopback())
-                life.server.address = peer.from->address;
-        }
-        life.net_namespace = verdict.net_namespace;
-        life.client_inode = peer.inode;
-        life.client_owner.pid = peer.process.pid;
-        life.client_comm = peer.process.comm;
-        if (!verdict.owners.empty()) {
-            life.server_owner.pid = verdict.owners.front().process.pid;
-            life.server_comm = verdict.owners.front().process.comm;
-        }
-        return life;
-    }
-
     WatchRequest& request_;
     exports::WatchLines lines_;
+    WatchedConnections connections_{lines_};
     procmap::SocketLifeBook book_;
     std::unique_ptr<procmap::SocketWatcher> watcher_;  // null: polling
     std::string why_not_;
     bool look_again_ = false;
     std::map<std::string, Verdict> listeners_;
-    std::map<std::string, Open> open_;
-    std::set<std::uint64_t> unix_listeners_;  // inodes of all in the last picture
-    std::vector<procmap::UnixAccept> accepts_kept_;
-    std::uint64_t accepts_dropped_ = 0;  // for want of room
     bool first_ = true;
 };
 
