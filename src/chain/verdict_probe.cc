@@ -59,10 +59,10 @@ void draft_from_probe(Listener& listener, const NodeIndex& index) {
             draft.proof.holder = holder_of(listener, rule != nullptr);
             draft.proof.probe = true;
             draft.tls = answer.tls;
-            draft.evidence.push_back(evidence(Grade::decoded, "probe",
-                                              "PUT " + prefix + "/exec/x: 405 with Allow: GET, POST; GET /: 404; GET " +
-                                                  prefix +
-                                                  "/exec/x: 404 with nosniff: so answers a CRI streaming server"));
+            std::string says = "PUT ";
+            says.append(prefix).append("/exec/x: 405 with Allow: GET, POST; GET /: 404; GET ").append(prefix);
+            says.append("/exec/x: 404 with nosniff: so answers a CRI streaming server");
+            draft.evidence.push_back(evidence(Grade::decoded, "probe", std::move(says)));
             add_draft(listener.drafts, std::move(draft));
         }
     }

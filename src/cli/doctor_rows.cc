@@ -79,14 +79,16 @@ DoctorRow runtime_row(const Node& node) {
     const bool found = !row.says.empty();
     bool answered = false;
     for (const RuntimeFacts& runtime : node.runtimes) {
-        std::string text = display(runtime.socket_path);
+        const std::string path = display(runtime.socket_path);
+        std::string text;
         if (runtime.answered) {
             answered = true;
-            text = (runtime.name.empty() ? display(runtime.component) : display(runtime.name)) + " " +
-                   display(runtime.version) + " answers at " + text;
+            text = runtime.name.empty() ? display(runtime.component) : display(runtime.name);
+            text.append(" ").append(display(runtime.version)).append(" answers at ").append(path);
             if (!runtime.api_version.empty()) text += " (" + display(runtime.api_version) + ")";
         } else {
-            text += " did not answer" + (runtime.why_not.empty() ? std::string() : ": " + display(runtime.why_not));
+            text =
+                path + " did not answer" + (runtime.why_not.empty() ? std::string() : ": " + display(runtime.why_not));
         }
         join(row.says, text);
     }
