@@ -23,14 +23,15 @@ bool holds_streams(ProcessRole role) {
     return role == ProcessRole::containerd || role == ProcessRole::containerd_shim || role == ProcessRole::dockerd;
 }
 
-// Also of a container's own streams: then both ids are the same.
-std::optional<ExecFifo> stream_fifo(std::string_view path) {
+}  // namespace
+
+std::optional<StreamFifo> stream_fifo(std::string_view path) {
     std::string_view name = pop(path);
     const std::size_t dash = name.rfind('-');
     if (dash == std::string_view::npos) return std::nullopt;
     const std::string_view stream = name.substr(dash + 1);
     if (stream != "stdin" && stream != "stdout" && stream != "stderr") return std::nullopt;
-    ExecFifo fifo;
+    StreamFifo fifo;
     fifo.exec_id = name.substr(0, dash);
     if (!is_container_id(fifo.exec_id)) return std::nullopt;  // Docker's "init": the container itself
     std::string_view above = pop(path);
@@ -46,14 +47,6 @@ std::optional<ExecFifo> stream_fifo(std::string_view path) {
     return fifo;
 }
 
-}  // namespace
-
-std::optional<ExecFifo> exec_fifo(std::string_view path) {
-    std::optional<ExecFifo> fifo = stream_fifo(path);
-    if (fifo && fifo->container_id == fifo->exec_id) fifo.reset();
-    return fifo;
-}
-
 std::vector<HeldStreams> held_streams(const HostRoot& root, const SocketTable& table) {
     std::map<std::pair<std::string, std::string>, HeldStreams> found;
     for (const Process& process : table.processes) {
@@ -66,7 +59,7 @@ std::vector<HeldStreams> held_streams(const HostRoot& root, const SocketTable& t
             const std::string& name = (*names)[i];
             std::string path = directory;
             const Result<std::string> target = root.read_link(path.append("/").append(name));
-            const std::optional<ExecFifo> fifo = target ? stream_fifo(*target) : std::nullopt;
+            const std::optional<StreamFifo> fifo = target ? stream_fifo(*target) : std::nullopt;
             std::uint32_t fd = 0;
             if (!fifo || std::from_chars(name.data(), name.data() + name.size(), fd).ec != std::errc()) continue;
             std::pair<std::string, std::string> key(fifo->container_id, fifo->exec_id);

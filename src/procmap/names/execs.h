@@ -13,12 +13,12 @@
 
 namespace hopscope::procmap {
 
-struct ExecFifo {
-    std::string_view container_id, exec_id;  // in the path that was given
+struct StreamFifo {
+    std::string_view container_id, exec_id;  // in the path that was given; the same: the container's own streams
 };
-// "…/io.containerd.grpc.v1.cri/containers/ID/io/NUMBER/EXEC-stdin", "…/containerd/ID/EXEC-stdout". Nothing for the
-// streams of a container itself, and for anything else.
-std::optional<ExecFifo> exec_fifo(std::string_view path);
+// "…/io.containerd.grpc.v1.cri/containers/ID/io/NUMBER/EXEC-stdin", "…/containerd/ID/EXEC-stdout". Nothing for
+// anything else.
+std::optional<StreamFifo> stream_fifo(std::string_view path);
 
 // The standard streams of one process of a container: who holds their FIFOs open.
 struct HeldStreams {

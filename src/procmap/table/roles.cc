@@ -9,89 +9,85 @@
 namespace hopscope::procmap {
 namespace {
 
-using std::string_view_literals::operator""sv;
-
 struct Verdict {
     ProcessRole role = ProcessRole::unknown;
     std::string proof;
 };
 
-struct Name {
-    std::string_view name;
+// What a text says of a process, where it stands at the right place.
+struct Sign {
+    std::string_view text;
     ProcessRole role;
 };
 
 // What the programs are called where nobody renamed them.
 constexpr std::array kNames{
-    Name{"kubelet", ProcessRole::kubelet},
-    Name{"containerd", ProcessRole::containerd},
-    Name{"dockerd", ProcessRole::dockerd},
-    Name{"docker-proxy", ProcessRole::docker_proxy},
-    Name{"cri-dockerd", ProcessRole::cri_dockerd},
-    Name{"crio", ProcessRole::crio},
-    Name{"conmon", ProcessRole::conmon},
-    Name{"runc", ProcessRole::runc},
-    Name{"kube-proxy", ProcessRole::kube_proxy},
-    Name{"etcd", ProcessRole::etcd},
-    Name{"kube-apiserver", ProcessRole::apiserver},
-    Name{"kube-controller-manager", ProcessRole::controller_manager},
-    Name{"kube-scheduler", ProcessRole::scheduler},
+    Sign{"kubelet", ProcessRole::kubelet},
+    Sign{"containerd", ProcessRole::containerd},
+    Sign{"dockerd", ProcessRole::dockerd},
+    Sign{"docker-proxy", ProcessRole::docker_proxy},
+    Sign{"cri-dockerd", ProcessRole::cri_dockerd},
+    Sign{"crio", ProcessRole::crio},
+    Sign{"conmon", ProcessRole::conmon},
+    Sign{"runc", ProcessRole::runc},
+    Sign{"kube-proxy", ProcessRole::kube_proxy},
+    Sign{"etcd", ProcessRole::etcd},
+    Sign{"kube-apiserver", ProcessRole::apiserver},
+    Sign{"kube-controller-manager", ProcessRole::controller_manager},
+    Sign{"kube-scheduler", ProcessRole::scheduler},
 };
 constexpr std::string_view kShimName = "containerd-shim";
 
-struct MainPath {
-    std::string_view path;  // without "/v2" and the like, lower case
-    ProcessRole role;
-};
+// Main packages, without "/v2" and the like, in lower case.
 constexpr std::array kMainPaths{
-    MainPath{"k8s.io/kubernetes/cmd/kubelet", ProcessRole::kubelet},
-    MainPath{"k8s.io/kubernetes/cmd/kube-proxy", ProcessRole::kube_proxy},
-    MainPath{"k8s.io/kubernetes/cmd/kube-apiserver", ProcessRole::apiserver},
-    MainPath{"k8s.io/kubernetes/cmd/kube-controller-manager", ProcessRole::controller_manager},
-    MainPath{"k8s.io/kubernetes/cmd/kube-scheduler", ProcessRole::scheduler},
-    MainPath{"github.com/containerd/containerd/cmd/containerd", ProcessRole::containerd},
-    MainPath{"github.com/docker/docker/cmd/dockerd", ProcessRole::dockerd},
-    MainPath{"github.com/moby/moby/cmd/dockerd", ProcessRole::dockerd},
-    MainPath{"github.com/docker/docker/cmd/docker-proxy", ProcessRole::docker_proxy},
-    MainPath{"github.com/moby/moby/cmd/docker-proxy", ProcessRole::docker_proxy},
-    MainPath{"github.com/docker/libnetwork/cmd/proxy", ProcessRole::docker_proxy},
-    MainPath{"github.com/mirantis/cri-dockerd", ProcessRole::cri_dockerd},
-    MainPath{"github.com/cri-o/cri-o/cmd/crio", ProcessRole::crio},
-    MainPath{"github.com/kubernetes-sigs/cri-o/cmd/crio", ProcessRole::crio},
-    MainPath{"github.com/kubernetes-incubator/cri-o/cmd/crio", ProcessRole::crio},
-    MainPath{"github.com/opencontainers/runc", ProcessRole::runc},
-    MainPath{"go.etcd.io/etcd", ProcessRole::etcd},
-    MainPath{"go.etcd.io/etcd/server", ProcessRole::etcd},
-    MainPath{"github.com/coreos/etcd", ProcessRole::etcd},
+    Sign{"k8s.io/kubernetes/cmd/kubelet", ProcessRole::kubelet},
+    Sign{"k8s.io/kubernetes/cmd/kube-proxy", ProcessRole::kube_proxy},
+    Sign{"k8s.io/kubernetes/cmd/kube-apiserver", ProcessRole::apiserver},
+    Sign{"k8s.io/kubernetes/cmd/kube-controller-manager", ProcessRole::controller_manager},
+    Sign{"k8s.io/kubernetes/cmd/kube-scheduler", ProcessRole::scheduler},
+    Sign{"github.com/containerd/containerd/cmd/containerd", ProcessRole::containerd},
+    Sign{"github.com/docker/docker/cmd/dockerd", ProcessRole::dockerd},
+    Sign{"github.com/moby/moby/cmd/dockerd", ProcessRole::dockerd},
+    Sign{"github.com/docker/docker/cmd/docker-proxy", ProcessRole::docker_proxy},
+    Sign{"github.com/moby/moby/cmd/docker-proxy", ProcessRole::docker_proxy},
+    Sign{"github.com/docker/libnetwork/cmd/proxy", ProcessRole::docker_proxy},
+    Sign{"github.com/mirantis/cri-dockerd", ProcessRole::cri_dockerd},
+    Sign{"github.com/cri-o/cri-o/cmd/crio", ProcessRole::crio},
+    Sign{"github.com/kubernetes-sigs/cri-o/cmd/crio", ProcessRole::crio},
+    Sign{"github.com/kubernetes-incubator/cri-o/cmd/crio", ProcessRole::crio},
+    Sign{"github.com/opencontainers/runc", ProcessRole::runc},
+    Sign{"go.etcd.io/etcd", ProcessRole::etcd},
+    Sign{"go.etcd.io/etcd/server", ProcessRole::etcd},
+    Sign{"github.com/coreos/etcd", ProcessRole::etcd},
 };
 
 // Where a program has no module lines: what stands in its function table. The first that is there decides; the shims
 // come after containerd, which holds their package as well.
 constexpr std::array kPackageRoles{
-    std::pair{"cmd/kubelet/app."sv, ProcessRole::kubelet},
-    std::pair{"cmd/kube-proxy/app."sv, ProcessRole::kube_proxy},
-    std::pair{"cmd/kube-apiserver/app."sv, ProcessRole::apiserver},
-    std::pair{"cmd/kube-controller-manager/app."sv, ProcessRole::controller_manager},
-    std::pair{"cmd/kube-scheduler/app."sv, ProcessRole::scheduler},
-    std::pair{"etcdmain."sv, ProcessRole::etcd},
-    std::pair{"cri-dockerd/core."sv, ProcessRole::cri_dockerd},
-    std::pair{"cri-o/server."sv, ProcessRole::crio},
-    std::pair{"cmd/containerd/command."sv, ProcessRole::containerd},
-    std::pair{"docker/daemon."sv, ProcessRole::dockerd},
-    std::pair{"/shim."sv, ProcessRole::containerd_shim},
-    std::pair{"libcontainer."sv, ProcessRole::runc},
+    Sign{"cmd/kubelet/app.", ProcessRole::kubelet},
+    Sign{"cmd/kube-proxy/app.", ProcessRole::kube_proxy},
+    Sign{"cmd/kube-apiserver/app.", ProcessRole::apiserver},
+    Sign{"cmd/kube-controller-manager/app.", ProcessRole::controller_manager},
+    Sign{"cmd/kube-scheduler/app.", ProcessRole::scheduler},
+    Sign{"etcdmain.", ProcessRole::etcd},
+    Sign{"cri-dockerd/core.", ProcessRole::cri_dockerd},
+    Sign{"cri-o/server.", ProcessRole::crio},
+    Sign{"cmd/containerd/command.", ProcessRole::containerd},
+    Sign{"docker/daemon.", ProcessRole::dockerd},
+    Sign{"/shim.", ProcessRole::containerd_shim},
+    Sign{"libcontainer.", ProcessRole::runc},
 };
 
 // Usual places of the sockets that a role listens on; a part of the path.
 constexpr std::array kSocketPlaces{
-    std::pair{ProcessRole::containerd, "containerd.sock"sv},
-    std::pair{ProcessRole::crio, "crio.sock"sv},
-    std::pair{ProcessRole::dockerd, "docker.sock"sv},
-    std::pair{ProcessRole::cri_dockerd, "cri-dockerd.sock"sv},
-    std::pair{ProcessRole::kubelet, "kubelet.sock"sv},
-    std::pair{ProcessRole::kubelet, "dockershim.sock"sv},
-    std::pair{ProcessRole::containerd_shim, "/containerd/s/"sv},
-    std::pair{ProcessRole::containerd_shim, "@/containerd-shim/"sv},
+    Sign{"containerd.sock", ProcessRole::containerd},
+    Sign{"crio.sock", ProcessRole::crio},
+    Sign{"docker.sock", ProcessRole::dockerd},
+    Sign{"cri-dockerd.sock", ProcessRole::cri_dockerd},
+    Sign{"kubelet.sock", ProcessRole::kubelet},
+    Sign{"dockershim.sock", ProcessRole::kubelet},
+    Sign{"/containerd/s/", ProcessRole::containerd_shim},
+    Sign{"@/containerd-shim/", ProcessRole::containerd_shim},
 };
 
 // "github.com/containerd/containerd/v2/cmd/containerd" without "/v2", in lower case.
@@ -117,7 +113,7 @@ std::string_view argument(const Process& process, std::size_t index) {
 ProcessRole role_of_name(std::string_view name) {
     if (name.substr(0, kShimName.size()) == kShimName) return ProcessRole::containerd_shim;
     const auto found =
-        std::find_if(kNames.begin(), kNames.end(), [&](const Name& entry) { return entry.name == name; });
+        std::find_if(kNames.begin(), kNames.end(), [&](const Sign& entry) { return entry.text == name; });
     return found == kNames.end() ? ProcessRole::unknown : found->role;
 }
 
@@ -179,8 +175,8 @@ Verdict role_of_go(const Process& process, const Program& program) {
     }
     const std::string path = plain_path(program.main_path);
     const std::string proof = "exe is the Go program " + program.main_path;
-    for (const MainPath& known : kMainPaths)
-        if (known.path == path) return {known.role, proof};
+    for (const Sign& known : kMainPaths)
+        if (known.text == path) return {known.role, proof};
     // Shims of many makers (runc, kata, gVisor), each a command of its own.
     if (base_name(path).substr(0, kShimName.size()) == kShimName) return {ProcessRole::containerd_shim, proof};
     return several_in_one(process, path);
@@ -256,7 +252,7 @@ void give_role(Process& process, const Program& program, const ProgramSource& so
 }
 
 void add_socket_proof(Process& process, const std::vector<std::string>& listening_paths) {
-    for (const auto& [role, place] : kSocketPlaces) {
+    for (const auto& [place, role] : kSocketPlaces) {
         if (role != process.role) continue;
         for (const std::string& path : listening_paths)
             if (path.find(place) != std::string::npos) process.role_proof.push_back("it listens on " + display(path));

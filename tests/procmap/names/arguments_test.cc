@@ -81,19 +81,21 @@ TEST(ProcessNames, sandbox_container_and_pod_from_command_lines_and_cgroups) {
 
 TEST(ExecFifo, forms) {
     const std::string cri = "/run/containerd/io.containerd.grpc.v1.cri/containers/" + hex_id('a') + "/io/3612524634/";
-    const std::string path = cri + hex_id('b') + "-stdin";  // exec_fifo() answers with parts of it
-    const auto found = exec_fifo(path);
+    const std::string path = cri + hex_id('b') + "-stdin";  // stream_fifo() answers with parts of it
+    const auto found = stream_fifo(path);
     ASSERT_TRUE(found);
     EXPECT_EQ(found->container_id, hex_id('a'));
     EXPECT_EQ(found->exec_id, hex_id('b'));
-    EXPECT_TRUE(exec_fifo("/var/run/docker/containerd/" + hex_id('a') + "/" + hex_id('b') + "-stderr"));
-    EXPECT_FALSE(exec_fifo(cri + hex_id('a') + "-stdout"));  // the container's own
-    EXPECT_FALSE(exec_fifo("/var/run/docker/containerd/" + hex_id('a') + "/init-stdout"));
-    EXPECT_FALSE(exec_fifo(cri + hex_id('b') + "-stdin (deleted)"));
+    EXPECT_TRUE(stream_fifo("/var/run/docker/containerd/" + hex_id('a') + "/" + hex_id('b') + "-stderr"));
+    const std::string own = cri + hex_id('a') + "-stdout";
+    ASSERT_TRUE(stream_fifo(own));
+    EXPECT_EQ(stream_fifo(own)->exec_id, stream_fifo(own)->container_id);
+    EXPECT_FALSE(stream_fifo("/var/run/docker/containerd/" + hex_id('a') + "/init-stdout"));
+    EXPECT_FALSE(stream_fifo(cri + hex_id('b') + "-stdin (deleted)"));
     for (const std::string& odd : {std::string(), std::string("/"), std::string("-stdin"), "socket:[1]" + std::string(),
                                    cri, hex_id('b') + "-stdin", "/" + hex_id('a') + "/" + hex_id('b') + "-stdin",
                                    "/x/containers/" + hex_id('a') + "/io/1/" + hex_id('b') + "-stdin"})
-        EXPECT_FALSE(exec_fifo(odd)) << odd;
+        EXPECT_FALSE(stream_fifo(odd)) << odd;
 }
 
 TEST(RunningExecs, holders_of_the_fifos) {
