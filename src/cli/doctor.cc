@@ -16,7 +16,6 @@
 #include "cli/node_reader.h"
 #include "cli/report_error.h"
 #include "cli/reveal_options.h"
-#include "core/untrusted.h"
 
 namespace hopscope::cli {
 namespace {

@@ -1,6 +1,5 @@
 #include "procmap/names/arguments.h"
 
-#include <algorithm>
 #include <map>
 
 #include "core/limits.h"

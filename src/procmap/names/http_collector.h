@@ -1,6 +1,7 @@
 // Collects whole HTTP/1.1 answers out of decoder events: status, a few headers, the body up to a bound.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>

@@ -9,7 +9,6 @@
 #include <compare>
 #include <cstdint>
 #include <map>
-#include <string>
 #include <vector>
 
 #include "core/result.h"

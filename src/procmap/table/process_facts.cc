@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <charconv>
 #include <climits>
-#include <string>
 
 #include "core/limits.h"
 #include "procmap/table/cgroup_path.h"
