@@ -82,9 +82,8 @@ bool QueryReader::next() {
         rest_.remove_prefix(std::min(end + 1, rest_.size()));
         if (pair.empty()) continue;
         const auto equals = pair.find('=');
-        has_equals_ = equals != std::string_view::npos;
         key_ = pair.substr(0, equals);
-        value_ = has_equals_ ? pair.substr(equals + 1) : std::string_view{};
+        value_ = equals != std::string_view::npos ? pair.substr(equals + 1) : std::string_view{};
         return true;
     }
     return false;

@@ -33,11 +33,9 @@ public:
     bool next();
     [[nodiscard]] std::string_view key() const { return key_; }
     [[nodiscard]] std::string_view value() const { return value_; }
-    [[nodiscard]] bool has_equals() const { return has_equals_; }
 
 private:
     std::string_view rest_, key_, value_;
-    bool has_equals_ = false;
 };
 
 bool equal_ignoring_case(std::string_view a, std::string_view b);  // ASCII
