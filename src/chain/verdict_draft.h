@@ -34,11 +34,12 @@ struct Listener {
     std::vector<Draft> fallbacks;  // of settings that leave the port to the kernel: where nothing better is known
     std::vector<RuledOut> ruled_out;
     std::uint64_t seen = 0;
-    std::string unix_path;                // where it lies now
-    std::vector<Evidence> file_evidence;  // unix: how the file was found
-    bool other_file = false;              // unix: another socket lies at its path now
-    std::optional<Evidence> probed;       // it was asked (--probe), and its answers fit no role
-    bool answers_otherwise = false;       // … and no CRI streaming server answers so
+    std::string unix_path;                 // where it lies now
+    std::vector<Evidence> file_evidence;   // unix: how the file was found
+    bool other_file = false;               // unix: another socket lies at its path now
+    const SocketAccess* access = nullptr;  // unix: who may open the file, where it was found by its numbers
+    std::optional<Evidence> probed;        // it was asked (--probe), and its answers fit no role
+    bool answers_otherwise = false;        // … and no CRI streaming server answers so
 };
 
 // How far the owner may carry a role; `fits`: the role is one of that component.

@@ -26,6 +26,7 @@ public:
         if (verdict_.role == "unknown") return;
         if (!is_sure(verdict_.confidence)) return;  // no alarm about what may be something else
         exposed();
+        open_to_all_users();
         if (verdict_.role == "kubelet-api") kubelet_access();
         if (verdict_.role == "docker-api" && verdict_.transport == Transport::tcp) docker_without_tls();
         if (verdict_.role == "etcd-client" && verdict_.reach == "world") etcd_without_tls();
@@ -97,6 +98,18 @@ private:
         add("PRT-01", Severity::warning,
             filled("NAME serves exec, attach and port-forward on PLACE: whoever can connect needs only a live token"),
             rule && !rule->loopback_remedy.empty() ? std::string(rule->loopback_remedy) : "let it listen on 127.0.0.1");
+    }
+
+    // Sockets behind which somebody with root's rights does what he is told.
+    void open_to_all_users() {
+        static constexpr std::string_view kMighty[] = {"cri-socket", "containerd-api", "docker-api", "shim-socket",
+                                                       "nri-socket"};
+        if (!listener_.access || !is_open_to_all(*listener_.access)) return;
+        if (std::find(std::begin(kMighty), std::end(kMighty), verdict_.role) == std::end(kMighty)) return;
+        add("PRT-11", Severity::error,
+            filled("every user of this node may open PLACE (") + mode_words(*listener_.access) +
+                "): whoever does is root",
+            "take the right from others, chmod o-w " + place_ + ", and look for what gave it");
     }
 
     std::string filled(std::string text) const {

@@ -15,6 +15,11 @@ struct Reach {
 };
 Reach reach_of(const Listener& listener, const Node& node);
 
+// Whatever its user, a process may connect.
+bool is_open_to_all(const SocketAccess& access);
+// "srw-rw---- root:docker", as ls -l tells it; numbers where the host has no names.
+std::string mode_words(const SocketAccess& access);
+
 // At most limits::kVerdictPeersMax, sorted.
 std::vector<Peer> peers_of(const Socket& listener, const NodeIndex& index);
 

@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include <algorithm>
 
 #include "chain/verdict_parts.h"
@@ -14,6 +16,23 @@ bool is_link_local(const IpAddress& address) {
 std::string words_of_hosts(const IpAddress& address) {
     return address.is_unspecified() ? "every host that can reach an address of this node"
                                     : "every host that can reach " + to_string(address);
+}
+
+std::string account_words(const Untrusted& name, std::uint32_t id) {
+    return name.empty() ? std::to_string(id) : display(name);
+}
+
+// Root may open every file.
+std::string words_of_users(const SocketAccess& access) {
+    if (is_open_to_all(access)) return "every process of this node: its file may be opened by all users";
+    const bool by_user = access.user_id != 0 && (access.mode & S_IWUSR) != 0;
+    const bool by_group = access.group_id != 0 && (access.mode & S_IWGRP) != 0;
+    std::string words = "root";
+    if (by_user) words += (by_group ? ", user " : " and user ") + account_words(access.user, access.user_id);
+    if (by_group) words += " and members of the group " + account_words(access.group, access.group_id);
+    if (!by_user && !by_group) words += " only";
+    if ((access.mode & S_IWOTH) != 0) words += ": its file may be opened by all users, a directory above it may not";
+    return words;
 }
 
 void add_peer(std::vector<Peer>& peers, const NodeIndex& index, const Socket* end, const Socket& seen_from,
@@ -40,6 +59,15 @@ void add_peer(std::vector<Peer>& peers, const NodeIndex& index, const Socket* en
 
 }  // namespace
 
+bool is_open_to_all(const SocketAccess& access) { return (access.mode & S_IWOTH) != 0 && access.others_get_there; }
+
+std::string mode_words(const SocketAccess& access) {
+    std::string words = "srwxrwxrwx ";
+    for (std::size_t i = 0; i < 9; ++i)
+        if ((access.mode & (0400U >> i)) == 0) words[1 + i] = '-';
+    return words + account_words(access.user, access.user_id) + ":" + account_words(access.group, access.group_id);
+}
+
 Reach reach_of(const Listener& listener, const Node& node) {
     const Socket& socket = *listener.socket;
     if (is_unix(socket.transport)) {
@@ -48,6 +76,8 @@ Reach reach_of(const Listener& listener, const Node& node) {
                 "node",
                 "processes of this node in the same network namespace, whatever their user: an abstract socket has no "
                 "file whose permissions could forbid it."};
+        if (listener.access)
+            return {"node", words_of_users(*listener.access) + " (" + mode_words(*listener.access) + ")."};
         return {"node", "processes of this node that may open the file."};
     }
     const IpAddress& address = socket.local.address;

@@ -30,6 +30,7 @@ void find_file(Listener& listener, const Node& node) {
             same = &file;
     }
     if (same) {
+        if (same->access) listener.access = &*same->access;
         if (normal_path(same->path.raw()) == normal_path(bound)) {
             listener.file_evidence.push_back(
                 evidence(Grade::decoded, "owner",

@@ -157,6 +157,10 @@ constexpr CodePage kCodes[] = {
      "--insecure-port=0"},
     {"PRT-10", "containerd's API is on the network", "Whoever can connect is root on this node.",
      "remove grpc.tcp_address from containerd's configuration"},
+    {"PRT-11", "a runtime's socket is open to every user",
+     "Its file and the directories above it let all users of the node in; whoever opens it is root. Access control "
+     "lists are not looked at.",
+     "chmod o-w on the file; of Docker's, dockerd --group, of containerd's, uid and gid below [grpc]"},
     {"PRV-01", "no such user", "The user given with --user is not known here.", "a name of /etc/passwd, as nobody"},
     {"PRV-02", "privileges could not be given up", "The kernel refused to change the user or the capabilities.",
      "start as root, or without --user"},

@@ -151,6 +151,7 @@ inline constexpr std::size_t kRuntimesMax = 16;                        // socket
 inline constexpr std::size_t kRunningExecsMax = 4096;                  // execs whose FIFOs are open
 inline constexpr std::size_t kExecHoldersMax = 64;                     // descriptors told of one exec
 inline constexpr std::size_t kSocketFilesMax = 4096;                   // paths looked at
+inline constexpr std::size_t kAccountFileBytesMax = 256 * 1024;        // of /etc/passwd, /etc/group
 inline constexpr int kSymbolicLinksMax = 40;               // of one path; the kernel's own (path_resolution(7))
 inline constexpr std::size_t kProbesMax = 64;              // listeners in one survey …
 inline constexpr std::size_t kProbesAtOnce = 16;           // … asked at once, each in a thread

@@ -38,10 +38,19 @@ struct ComponentConfig {
     }
 };
 
+// Who may connect to a unix socket, as its file says (unix(7): connect needs write permission). Access control lists
+// and security modules are not looked at.
+struct SocketAccess {
+    std::uint32_t mode = 0, user_id = 0, group_id = 0;  // mode: the twelve bits of permissions
+    Untrusted user, group;                              // their names on the host; empty: not known
+    bool others_get_there = false;                      // no directory on the way shuts out other users
+};
+
 // A path where a unix socket lies now, with the file's numbers (Socket::file_device, file_inode).
 struct SocketFile {
     Untrusted path;  // on the host, symbolic links resolved
     std::uint64_t device = 0, inode = 0;
+    std::optional<SocketAccess> access = {};
 };
 
 // A container runtime that was asked over its socket (or could not be).

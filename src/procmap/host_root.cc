@@ -43,7 +43,10 @@ FileNumbers numbers_of(const struct stat& status) {
             .is_directory = S_ISDIR(status.st_mode),
             .is_regular = S_ISREG(status.st_mode),
             .size_bytes = static_cast<std::uint64_t>(status.st_size),
-            .modified_ns = std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec};
+            .modified_ns = std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec,
+            .mode = status.st_mode & 07777,
+            .user_id = status.st_uid,
+            .group_id = status.st_gid};
 }
 
 }  // namespace

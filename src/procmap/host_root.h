@@ -24,6 +24,7 @@ struct FileNumbers {
     bool is_socket = false, is_fifo = false, is_directory = false, is_regular = false;
     std::uint64_t size_bytes = 0;
     std::int64_t modified_ns = 0;
+    std::uint32_t mode = 0, user_id = 0, group_id = 0;  // mode: the twelve bits of permissions
 };
 
 class HostRoot {

@@ -1,9 +1,12 @@
 #include "procmap/socket_files.h"
 
+#include <sys/stat.h>
+
 #include <map>
 #include <set>
 
 #include "core/limits.h"
+#include "procmap/account_names.h"
 
 namespace hopscope::procmap {
 namespace {
@@ -46,14 +49,14 @@ constexpr std::string_view kConfigured[] = {
 
 class Finder {
 public:
-    explicit Finder(const HostRoot& root) : root_(root) {}
+    explicit Finder(const HostRoot& root) : root_(root), accounts_(root) {}
 
     void look(const std::string& path) {
         if (path.empty() || ++looked_ > limits::kSocketFilesMax) return;
         const Result<FileNumbers> numbers = root_.stat(path);
         if (!numbers || !numbers->is_socket) return;
         const std::string real = resolved(root_, path);
-        found_.try_emplace(real, SocketFile{Untrusted(real), numbers->device, numbers->inode});
+        found_.try_emplace(real, SocketFile{Untrusted(real), numbers->device, numbers->inode, access(real, *numbers)});
     }
     // Every name in the directory; or `below` in each of its directories.
     void look_in(const std::string& directory, std::span<const std::string_view> below = {}) {
@@ -73,8 +76,27 @@ public:
     }
 
 private:
+    SocketAccess access(const std::string& real, const FileNumbers& numbers) {
+        return {.mode = numbers.mode,
+                .user_id = numbers.user_id,
+                .group_id = numbers.group_id,
+                .user = accounts_.user(numbers.user_id),
+                .group = accounts_.group(numbers.group_id),
+                .others_get_there = others_enter(real.substr(0, real.rfind('/')))};
+    }
+    // Other users may search the directory and all above it.
+    bool others_enter(const std::string& directory) {
+        if (const auto known = entered_.find(directory); known != entered_.end()) return known->second;
+        const Result<FileNumbers> numbers = root_.stat(directory.empty() ? "/" : directory);
+        const bool enters = numbers && (numbers->mode & S_IXOTH) != 0 &&
+                            (directory.empty() || others_enter(directory.substr(0, directory.rfind('/'))));
+        return entered_[directory] = enters;
+    }
+
     const HostRoot& root_;
+    const AccountNames accounts_;
     std::map<std::string, SocketFile> found_;
+    std::map<std::string, bool> entered_;  // by directory
     std::size_t looked_ = 0;
 };
 

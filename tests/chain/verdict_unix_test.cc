@@ -71,6 +71,43 @@ TEST(UnixSockets, are_matched_by_device_and_inode_and_told_when_renamed) {
     EXPECT_EQ(verdict.reach, "node");
 }
 
+TEST(UnixSockets, who_may_open_the_file_can_reach_it) {
+    struct Opened {
+        SocketAccess access;
+        const char* says;
+        bool alarm;
+    };
+    const Untrusted root("root"), docker("docker"), none;
+    for (const Opened& each : {
+             Opened{{0660, 0, 0, root, root, true}, "root only (srw-rw---- root:root).", false},
+             Opened{{0660, 0, 998, root, docker, true},
+                    "root and members of the group docker (srw-rw---- root:docker).",
+                    false},
+             Opened{{0760, 1000, 998, none, none, false},
+                    "root, user 1000 and members of the group 998 (srwxrw---- 1000:998).",
+                    false},
+             Opened{{0600, 1000, 998, none, docker, false}, "root and user 1000 (srw------- 1000:docker).", false},
+             Opened{{0666, 0, 0, root, root, true},
+                    "every process of this node: its file may be opened by all users (srw-rw-rw- root:root).",
+                    true},
+             Opened{
+                 {0666, 0, 0, root, root, false},
+                 "root only: its file may be opened by all users, a directory above it may not (srw-rw-rw- root:root).",
+                 false},
+             Opened{{0600, 0, 0, Untrusted("r\x1b[31mt"), root, true}, "root only (srw------- r␛[31mt:root).", false},
+         }) {
+        NodeStory story;
+        story.containerd();
+        story.listen_unix("/run/containerd/containerd.sock", 2685, 24, 777);
+        story.node.socket_files.push_back({Untrusted("/run/containerd/containerd.sock"), 24, 777, each.access});
+        const Judgement judgement = story.judge();
+        EXPECT_THAT(at(judgement, "/run/containerd/containerd.sock").who_can_reach, HasSubstr(each.says));
+        const bool alarmed = std::any_of(judgement.findings.begin(), judgement.findings.end(),
+                                         [](const Finding& finding) { return finding.code == "PRT-11"; });
+        EXPECT_EQ(alarmed, each.alarm) << each.says;
+    }
+}
+
 TEST(UnixSockets, another_file_at_the_path_is_a_contradiction) {
     NodeStory story;
     story.containerd();

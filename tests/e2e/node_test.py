@@ -4,7 +4,8 @@
 The runtimes run with private configuration (rig.py) and are taken down at the end. Every test is a function below; its
 docstring is the sentence that it proves. Where no runtime can run, all are skipped and the reason is said. Ends with
 'N passed, N failed, N skipped'. Python 3.11, standard library; ss (iproute2), tcpdump, lsof, setpriv (util-linux)."""
-import datetime, itertools, json, os, re, shutil, signal, socket, statistics, subprocess, sys, time
+import datetime, itertools, json, os, re, shutil, signal, socket, stat, statistics, subprocess, sys, time
+from pathlib import Path
 
 import daemons, streaming, testbed
 from each import Skip
@@ -194,6 +195,23 @@ def shims_outlive_their_runtime(world):
     assert (f"p{runtime.pid}", f"p{shim}") in edges, edges
 
 
+def who_may_open(world, path):
+    """The mode of a socket's file is told as it is; open to everybody is a finding where the folders above are open, too."""
+    ours = [folder for folder in Path(path).parents if folder.is_relative_to(world.rig.folder)]
+    before = {each: stat.S_IMODE(os.stat(each).st_mode) for each in [path, *ours]}
+    try:
+        for file_mode, folder_mode, words, alarm in ((0o660, 0o755, "srw-rw----", False), (0o666, 0o700, "a directory above", False),
+                                                     (0o666, 0o755, "every process of this node", True)):
+            os.chmod(path, file_mode)
+            for folder in ours:
+                os.chmod(folder, folder_mode)
+            port = world.why(path)
+            assert words in port["who_can_reach"] and ("PRT-11" in port.get("findings", [])) == alarm, (oct(file_mode), brief(port), port["who_can_reach"])
+    finally:
+        for each, mode in before.items():
+            os.chmod(each, mode)
+
+
 @test
 def docker_with_its_containerd(world):
     """dockerd's API socket is certain; its own containerd, which has no CRI, serves no streaming port"""
@@ -202,6 +220,7 @@ def docker_with_its_containerd(world):
         docker.container()
         port = world.why(docker.socket)
         assert (port["role"], port["process"]["pid"], port["confidence"]) == ("docker-api", docker.pid, "certain"), (brief(port), port["evidence"])
+        who_may_open(world, docker.socket)
         inner = docker.containerd_pid()
         document = world.document("ports")
         theirs = [port for port in document["ports"] if port.get("process", {}).get("pid") in (docker.pid, inner)]

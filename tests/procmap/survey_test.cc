@@ -98,6 +98,38 @@ TEST(SocketFiles, usual_and_configured_places) {
     for (const int fd : fds) ::close(fd);
 }
 
+TEST(SocketFiles, who_may_open_them_by_the_names_of_the_host) {
+    const Tree tree;
+    tree.write("/etc/passwd",
+               "root:x:0:0:root:/root:/bin/sh\n:x:7:7::/:\nbroken\nruntime:x:4711:4712:::\nlate:x:4711:1:::\n");
+    tree.write("/etc/group", "root:x:0:\nshort:x:99999999999:\nrunners:x:4712:a,b\nends:x:5");
+    tree.write("/run/containerd/.keep", "");
+    int fds[2] = {-1, -1};
+    const std::string open = tree.path("/run/docker.sock"), hidden = tree.path("/run/containerd/containerd.sock");
+    bind_at(open, fds[0]);
+    bind_at(hidden, fds[1]);
+    ASSERT_EQ(::chmod(open.c_str(), 0666), 0);
+    ASSERT_EQ(::chmod(hidden.c_str(), 0620), 0);
+    ASSERT_EQ(::chmod(tree.directory().c_str(), 0755), 0);
+    ASSERT_EQ(::chmod(tree.path("/run").c_str(), 0711), 0);
+    ASSERT_EQ(::chmod(tree.path("/run/containerd").c_str(), 0750), 0);
+    const bool is_root = ::chown(hidden.c_str(), 4711, 4712) == 0;
+    const std::vector<SocketFile> files = socket_files(HostRoot(tree.directory()), {});
+    ASSERT_EQ(files.size(), 2u);
+    ASSERT_TRUE(files[0].access && files[1].access);
+    EXPECT_EQ(files[0].access->mode, 0620u);
+    EXPECT_FALSE(files[0].access->others_get_there);
+    EXPECT_EQ(files[1].access->mode, 0666u);
+    EXPECT_TRUE(files[1].access->others_get_there);
+    if (is_root) {
+        EXPECT_EQ(files[0].access->user_id, 4711u);
+        EXPECT_EQ(files[0].access->user.raw(), "runtime");
+        EXPECT_EQ(files[0].access->group.raw(), "runners");
+        EXPECT_EQ(files[1].access->user.raw(), "root");
+    }
+    for (const int fd : fds) ::close(fd);
+}
+
 TEST(ChooseRuntimes, only_where_somebody_listens) {
     const Tree tree;
     tree.link("/var/run", "/run");
