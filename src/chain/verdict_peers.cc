@@ -19,7 +19,7 @@ std::string words_of_hosts(const IpAddress& address) {
 }
 
 std::string account_words(const Untrusted& name, std::uint32_t id) {
-    return name.empty() ? std::to_string(id) : display(name);
+    return name.empty() ? std::to_string(id) : elide_middle(display(name), kShownColumns);
 }
 
 // Root may open every file.

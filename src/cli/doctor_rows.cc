@@ -96,7 +96,10 @@ DoctorRow runtime_row(const Node& node) {
     row.state = DoctorRow::State::limited;
     if (row.says.empty()) row.says = "none found";
     row.lost = "names of pods and containers; ids are shown instead";
-    row.fix = found || !node.runtimes.empty() ? "run as root, so that its socket may be used" : "";
+    if (!node.runtimes.empty())
+        row.fix = "run as root, so that its socket may be used";
+    else if (found)  // a copied tree, or a container without the host's /run
+        row.fix = "its socket must lie below the root that is looked at: mount the host's /run there";
     return row;
 }
 

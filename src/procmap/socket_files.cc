@@ -64,8 +64,10 @@ public:
         if (!names) return;
         for (const std::string& name : *names) {
             if (looked_ > limits::kSocketFilesMax) return;
-            if (below.empty()) look(directory + "/" + name);
-            for (std::string_view last : below) look(directory + "/" + name + "/" + std::string(last));
+            std::string path = directory;
+            path.append("/").append(name);
+            if (below.empty()) look(path);
+            for (std::string_view last : below) look(std::string(path).append("/").append(last));
         }
     }
     std::vector<SocketFile> take() && {
@@ -132,14 +134,15 @@ std::string resolved(const HostRoot& root, std::string_view path) {
             done.resize(done.empty() ? 0 : done.rfind('/'));
             continue;
         }
-        const std::string here = done + "/" + part;
+        std::string here = done;
+        here.append("/").append(part);
         const Result<std::string> target = root.read_link(here);
         if (!target || target->empty() || ++links > limits::kSymbolicLinksMax) {
-            done = here;
+            done = std::move(here);
             continue;
         }
         if (target->starts_with('/')) done.clear();
-        rest = *target + rest;
+        rest.insert(0, *target);
     }
     return done.empty() ? "/" : done;
 }

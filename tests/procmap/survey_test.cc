@@ -100,6 +100,7 @@ TEST(SocketFiles, usual_and_configured_places) {
 
 TEST(SocketFiles, who_may_open_them_by_the_names_of_the_host) {
     const Tree tree;
+    tree.link("/var/run", "/run");
     tree.write("/etc/passwd",
                "root:x:0:0:root:/root:/bin/sh\n:x:7:7::/:\nbroken\nruntime:x:4711:4712:::\nlate:x:4711:1:::\n");
     tree.write("/etc/group", "root:x:0:\nshort:x:99999999999:\nrunners:x:4712:a,b\nends:x:5");

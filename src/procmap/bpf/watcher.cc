@@ -40,15 +40,17 @@ SocketSign sign_of(const hs_life_event& raw, const BootClock& clock) {
 }
 
 UnixAccept accept_of(const hs_unix_accept& raw, const BootClock& clock) {
-    return {.at = clock.wall(raw.at_boot_ns),
-            .listener_inode = raw.listener_inode,
-            .server_inode = raw.server_inode,
-            .client_inode = raw.client_inode,
-            .net_namespace = raw.net_namespace,
-            .server = process_of(raw.server),
-            .client = process_of(raw.client),
-            .server_comm = comm_of(raw.server),
-            .client_comm = comm_of(raw.client)};
+    UnixAccept accept;
+    accept.at = clock.wall(raw.at_boot_ns);
+    accept.listener_inode = raw.listener_inode;
+    accept.server_inode = raw.server_inode;
+    accept.client_inode = raw.client_inode;
+    accept.net_namespace = raw.net_namespace;
+    accept.server = process_of(raw.server);
+    accept.client = process_of(raw.client);
+    accept.server_comm = comm_of(raw.server);
+    accept.client_comm = comm_of(raw.client);
+    return accept;
 }
 
 // Which of the two a record is, its size tells.

@@ -15,7 +15,7 @@
 namespace hopscope::procmap {
 namespace {
 
-using std::string_view_literals::operator""sv;
+using namespace std::string_view_literals;
 
 constexpr std::string_view kBuildInfoMagic = "\xff Go buildinf:"sv;
 constexpr std::size_t kBuildInfoHeadBytes = 32;
