@@ -206,6 +206,7 @@ inline constexpr std::size_t kSocketsMax = 1'000'000;                // of a tab
 inline constexpr std::size_t kDescriptorsPerProcessMax = 1'048'576;  // looked at; fs.nr_open of Linux
 inline constexpr std::size_t kNetNamespacesMax = 4096;               // entered for one table; a node has one per pod
 inline constexpr std::size_t kNetNamespacePidsMax = 16;              // tried for each until one still lives
+inline constexpr std::size_t kStatusFileBytesMax = 4096;  // of /proc/PID/status: "Uid:" is within the first hundreds
 inline constexpr std::size_t kCommandLineBytesMax =
     32 * 1024;  // kept of /proc/PID/cmdline; the API server has 60 flags
 inline constexpr std::size_t kCommandLineArgumentsMax = 1024;

@@ -42,7 +42,6 @@ struct Process {
     ProcessId id;
     Timestamp started;  // by the node's clock, to a hundredth of a second; 0: unknown
     std::uint32_t parent_pid = 0;
-    std::uint32_t uid = 0;
     Untrusted comm;                  // 15 bytes at most
     Untrusted exe;                   // target of /proc/PID/exe; empty: not permitted to read
     std::vector<Untrusted> cmdline;  // arguments; may hold secrets; empty for a program known to be of no component

@@ -29,16 +29,21 @@ int take_descriptor(int directory, const char* name, std::uint32_t fd, std::vect
 
 bool is_refused(int error) { return error == EACCES || error == EPERM; }
 
-DescriptorDirectory told(const struct stat& status) {
+DirectoryFacts told(const struct stat& status) {
     return {.inode = status.st_ino,
             .changed_ns = std::int64_t{status.st_ctim.tv_sec} * 1'000'000'000 + status.st_ctim.tv_nsec,
             .owner = status.st_uid,
             .open = static_cast<std::uint64_t>(status.st_size)};
 }
 
+DirectoryFacts look_at(int proc, const ProcPath& path) {
+    struct stat status {};
+    return ::fstatat(proc, path.text(), &status, 0) == 0 ? told(status) : DirectoryFacts();
+}
+
 }  // namespace
 
-Walk DescriptorWalk::of(int proc, std::uint32_t pid, std::vector<HeldSocket>& out, DescriptorDirectory& directory) {
+Walk DescriptorWalk::of(int proc, std::uint32_t pid, std::vector<HeldSocket>& out, DirectoryFacts& directory) {
     out.clear();
     const int opened = ::openat(proc, ProcPath(pid, "fd").text(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (opened < 0) {
@@ -47,7 +52,7 @@ Walk DescriptorWalk::of(int proc, std::uint32_t pid, std::vector<HeldSocket>& ou
         return denied ? Walk::denied : Walk::gone;
     }
     struct stat status {};
-    directory = ::fstat(opened, &status) == 0 ? told(status) : DescriptorDirectory();
+    directory = ::fstat(opened, &status) == 0 ? told(status) : DirectoryFacts();
     const std::uint64_t count = is_real_proc_ ? directory.open : 0;
     Walk walk = Walk::none;
     if (count != 0 && count == numbers_.size()) walk = read_at_known_numbers(opened, out);
@@ -87,9 +92,8 @@ Walk DescriptorWalk::list(int directory, std::uint64_t count, std::vector<HeldSo
     return Walk::whole;
 }
 
-DescriptorDirectory look_at_descriptors(int proc, std::uint32_t pid) {
-    struct stat status {};
-    return ::fstatat(proc, ProcPath(pid, "fd").text(), &status, 0) == 0 ? told(status) : DescriptorDirectory();
-}
+DirectoryFacts look_at_process(int proc, std::uint32_t pid) { return look_at(proc, ProcPath(pid, "")); }
+
+DirectoryFacts look_at_descriptors(int proc, std::uint32_t pid) { return look_at(proc, ProcPath(pid, "fd")); }
 
 }  // namespace hopscope::procmap

@@ -15,14 +15,14 @@ struct HeldSocket {
 
 enum class Walk : std::uint8_t { none, whole, denied, gone };
 
-// What stat(2) tells of /proc/PID/fd, to anybody. The kernel makes its numbers when the directory is first looked at,
-// so that equal ones mean: the same process.
-struct DescriptorDirectory {
-    std::uint64_t inode = 0;
+// What stat(2) tells of /proc/PID or /proc/PID/fd, to anybody. The kernel makes its numbers when the directory is first
+// looked at, so that equal ones mean: the same process.
+struct DirectoryFacts {
+    std::uint64_t inode = 0;  // 0: it is gone
     std::int64_t changed_ns = 0;
-    std::uint32_t owner = 0;  // root of a process that may not be dumped
-    std::uint64_t open = 0;   // how many descriptors (Linux 6.2); 0: not told
-    bool operator==(const DescriptorDirectory&) const = default;
+    std::uint32_t owner = 0;  // of fd: root of a process that may not be dumped
+    std::uint64_t open = 0;   // of fd: how many descriptors (Linux 6.2); 0: not told
+    bool operator==(const DirectoryFacts&) const = default;
 };
 
 class DescriptorWalk {
@@ -32,7 +32,7 @@ public:
 
     // Replaces `out`, in order of their numbers. `proc` is a descriptor of the /proc directory. denied: EACCES or
     // EPERM, at the directory or its links. `directory`: as look_at_descriptors() told before the first was looked at.
-    Walk of(int proc, std::uint32_t pid, std::vector<HeldSocket>& out, DescriptorDirectory& directory);
+    Walk of(int proc, std::uint32_t pid, std::vector<HeldSocket>& out, DirectoryFacts& directory);
 
 private:
     Walk read_at_known_numbers(int directory, std::vector<HeldSocket>& out);
@@ -44,7 +44,7 @@ private:
     std::vector<std::uint32_t> numbers_;
 };
 
-// All zero: it is gone.
-DescriptorDirectory look_at_descriptors(int proc, std::uint32_t pid);
+DirectoryFacts look_at_process(int proc, std::uint32_t pid);
+DirectoryFacts look_at_descriptors(int proc, std::uint32_t pid);
 
 }  // namespace hopscope::procmap

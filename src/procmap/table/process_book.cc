@@ -1,19 +1,16 @@
 #include "procmap/table/process_book.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <optional>
 #include <utility>
 
 #include "core/limits.h"
 #include "procmap/table/numbered_entries.h"
-#include "procmap/table/proc_path.h"
 
 namespace hopscope::procmap {
 namespace {
@@ -125,8 +122,8 @@ void ProcessBook::take_home(ProcessFacts& facts) {
                        {process.exe, process.cgroup, process.container_id, process.pod_uid, facts.is_monitor}});
 }
 
-bool ProcessBook::read_facts(std::uint32_t pid, std::uint32_t owner, ProcessFacts& out) {
-    if (!read_process(proc_, pid, root_->is_live() ? std::optional(owner) : std::nullopt, out)) return false;
+bool ProcessBook::read_facts(std::uint32_t pid, ProcessFacts& out) {
+    if (!read_process(proc_, pid, out)) return false;
     if (!out.is_kernel_thread) take_home(out);
     if (!out.is_kernel_thread && !programs_.is_dull(out)) read_arguments(proc_, out);
     programs_.judge(out);
@@ -147,25 +144,22 @@ bool ProcessBook::keep_unchanged(KnownProcess& before, std::vector<KnownProcess>
 
 void ProcessBook::take_pid(std::uint32_t pid, KnownProcess* before, bool everything, std::vector<KnownProcess>& out) {
     if (before != nullptr && !everything && keep_unchanged(*before, out)) return;
-    struct stat status {};
-    if (::fstatat(proc_, ProcPath(pid, "").text(), &status, 0) != 0) return;  // gone
-    const std::int64_t changed_ns = std::int64_t{status.st_ctim.tv_sec} * 1'000'000'000 + status.st_ctim.tv_nsec;
-    const bool same =
-        before != nullptr && before->directory_inode == status.st_ino && before->directory_changed_ns == changed_ns;
-    if (same && !everything && before->held.empty() && before->facts.process.uid == status.st_uid &&
-        before->facts.process.id.start_ticks < young_since_ticks_) {
-        out.push_back(std::move(*before));
-        return;
-    }
     KnownProcess next;
-    if (!read_facts(pid, status.st_uid, next.facts)) return;
-    next.directory_inode = status.st_ino;
-    next.directory_changed_ns = changed_ns;
+    if (before != nullptr && before->held.empty()) {
+        next.directory = look_at_process(proc_, pid);  // before its facts: they are of this process, or of a later one
+        if (next.directory.inode == 0) return;
+        if (!everything && before->directory == next.directory &&
+            before->facts.process.id.start_ticks < young_since_ticks_) {
+            out.push_back(std::move(*before));
+            return;
+        }
+    }
+    if (!read_facts(pid, next.facts)) return;
     if (before != nullptr && before->facts.process.id == next.facts.process.id) {
         next.held = std::move(before->held);
         next.walk = before->walk;
         next.walked_round = before->walked_round;
-        const DescriptorDirectory now = look_at_descriptors(proc_, pid);
+        const DirectoryFacts now = look_at_descriptors(proc_, pid);
         next.descriptors = now;  // the number is that of the walk, for walk() to compare
         next.descriptors.open = before->descriptors.open;
         next.descriptors_open = now.open;

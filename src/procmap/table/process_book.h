@@ -21,9 +21,8 @@ namespace hopscope::procmap {
 
 struct KnownProcess {
     ProcessFacts facts;
-    std::uint64_t directory_inode = 0;
-    std::int64_t directory_changed_ns = 0;
-    DescriptorDirectory descriptors;     // at the last walk
+    DirectoryFacts directory;            // of the process itself; only asked of those without sockets
+    DirectoryFacts descriptors;          // at the last walk
     std::uint64_t descriptors_open = 0;  // at this look, where it was asked
     std::uint64_t walked_round = 0;      // the look at which `held` was read
     Walk walk = Walk::none;
@@ -68,7 +67,7 @@ private:
     [[nodiscard]] bool is_settled(const KnownProcess& known) const;
     void ask_namespace(ProcessFacts& facts);
     void take_home(ProcessFacts& facts);
-    bool read_facts(std::uint32_t pid, std::uint32_t owner, ProcessFacts& out);
+    bool read_facts(std::uint32_t pid, ProcessFacts& out);
     bool keep_unchanged(KnownProcess& before, std::vector<KnownProcess>& out);
     void take_pid(std::uint32_t pid, KnownProcess* before, bool everything, std::vector<KnownProcess>& out);
 

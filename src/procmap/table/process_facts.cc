@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <charconv>
 #include <climits>
+#include <optional>
+#include <string>
 
 #include "core/limits.h"
 #include "procmap/table/cgroup_path.h"
@@ -55,14 +57,14 @@ void take_arguments(std::string_view bytes, std::vector<Untrusted>& out) {
 }
 
 // The second number of "Uid:\t0\t0\t0\t0": the effective one.
-std::uint32_t effective_user(std::string_view status) {
+std::optional<std::uint32_t> effective_user(std::string_view status) {
     const std::size_t line = status.find("\nUid:");
-    if (line == std::string_view::npos) return 0;
+    if (line == std::string_view::npos) return std::nullopt;
     std::string_view rest = status.substr(line + 5);
     std::uint32_t user = 0;
     for (int field = 0; field < 2; ++field) {
         const std::size_t start = rest.find_first_of("0123456789");
-        if (start == std::string_view::npos) return user;
+        if (start == std::string_view::npos) return std::nullopt;
         rest.remove_prefix(start);
         const char* end = std::from_chars(rest.data(), rest.data() + rest.size(), user).ptr;
         rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
@@ -113,20 +115,18 @@ std::uint64_t read_namespace(int proc, std::uint32_t pid, std::string_view file,
     return inode;
 }
 
-bool read_process(int proc, std::uint32_t pid, std::optional<std::uint32_t> owner, ProcessFacts& out) {
+bool read_process(int proc, std::uint32_t pid, ProcessFacts& out) {
     out = {};
     std::array<char, 4096> small;
-    ssize_t got = read_small(proc, pid, "stat", small);
+    const ssize_t got = read_small(proc, pid, "stat", small);
     if (got <= 0 || !parse_stat({small.data(), static_cast<std::size_t>(got)}, out)) return false;
-    Process& process = out.process;
-    process.id.pid = pid;
-    if (owner) {
-        process.uid = *owner;
-    } else {
-        got = read_small(proc, pid, "status", small);
-        if (got > 0) process.uid = effective_user({small.data(), static_cast<std::size_t>(got)});
-    }
+    out.process.id.pid = pid;
     return true;
+}
+
+bool runs_as_root(const HostRoot& root, std::uint32_t pid) {
+    const auto status = root.read("/proc/" + std::to_string(pid) + "/status", limits::kStatusFileBytesMax);
+    return status && effective_user(*status) == 0U;
 }
 
 void read_executable(int proc, ProcessFacts& facts) {

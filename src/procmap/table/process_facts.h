@@ -1,12 +1,12 @@
-// What /proc/PID tells of one process: stat and owner; its executable, control group, arguments and namespaces apart.
+// What /proc/PID tells of one process: stat; its executable, control group, arguments, namespaces and user apart.
 #pragma once
 
 #include <compare>
 #include <cstdint>
-#include <optional>
 #include <string_view>
 
 #include "core/process.h"
+#include "procmap/host_root.h"
 
 namespace hopscope::procmap {
 
@@ -27,16 +27,17 @@ struct ProcessFacts {
     bool namespace_asked = false, namespace_denied = false;  // of the network
 };
 
-// False: it is gone. `proc` is a descriptor of the /proc directory. `owner` is that of /proc/PID, which on a live node
-// is the effective user of the process at a tenth of the price of its status file; nullopt (a fake tree): that file is
-// read.
-bool read_process(int proc, std::uint32_t pid, std::optional<std::uint32_t> owner, ProcessFacts& out);
+// False: it is gone. `proc` is a descriptor of the /proc directory.
+bool read_process(int proc, std::uint32_t pid, ProcessFacts& out);
 // Not for kernel threads: they have none.
 void read_executable(int proc, ProcessFacts& facts);
 // Container, pod and control group.
 void read_container(int proc, ProcessFacts& facts);
 // Its arguments: apart, because the kernel has to look into the process' memory for them and few are asked for.
 void read_arguments(int proc, ProcessFacts& facts);
+
+// Does it run as root (its effective user)? False also where it is gone.
+bool runs_as_root(const HostRoot& root, std::uint32_t pid);
 
 // The inode in "net:[4026531840]"; 0: not readable. `file`: "ns/net", "ns/pid".
 std::uint64_t read_namespace(int proc, std::uint32_t pid, std::string_view file, bool* denied = nullptr);

@@ -86,7 +86,8 @@ void Programs::judge(ProcessFacts& facts) {
     }
     // An ordinary user may not look at another's executable. What a root process calls itself by is weaker, but no
     // ordinary user can make one lie.
-    if (named && facts.exe_denied && process.uid == 0 && !process.cmdline.empty() && process.container_id.empty()) {
+    if (named && facts.exe_denied && !process.cmdline.empty() && process.container_id.empty() &&
+        runs_as_root(*root_, process.id.pid)) {
         const std::string& first = process.cmdline.front().raw();
         int error = 0;
         if (!first.empty() && first.front() == '/')

@@ -78,7 +78,7 @@ TEST(DescriptorWalk, SiblingsAndStrangers) {
         for (const Case& one : cases) {
             const Holder holder(one.sockets, one.files);
             std::vector<HeldSocket> held{{1, 1}};
-            DescriptorDirectory directory;
+            DirectoryFacts directory;
             EXPECT_EQ(walk.of(proc.get(), holder.pid(), held, directory), Walk::whole);
             std::vector<int> numbers;
             for (const HeldSocket& socket : held) {
@@ -91,10 +91,10 @@ TEST(DescriptorWalk, SiblingsAndStrangers) {
         }
     }
     std::vector<HeldSocket> held;
-    DescriptorDirectory directory;
+    DirectoryFacts directory;
     DescriptorWalk walk(true);
     EXPECT_EQ(walk.of(proc.get(), 0x7fffffff, held, directory), Walk::gone);
-    EXPECT_EQ(directory, DescriptorDirectory());
+    EXPECT_EQ(directory, DirectoryFacts());
 }
 
 }  // namespace

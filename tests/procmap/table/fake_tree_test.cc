@@ -51,7 +51,9 @@ TEST(FakeTree, TwoNamespacesOneOfThemAPod) {
     EXPECT_EQ(odd->id.start_ticks, 77U);
     EXPECT_EQ(rfc3339(odd->started), "2025-11-21T16:21:40.770000000Z");
     EXPECT_EQ(rfc3339(table->booted), "2025-11-21T16:21:40.000000000Z");
-    EXPECT_EQ(odd->uid, 12U);
+    EXPECT_FALSE(runs_as_root(HostRoot(tree.directory()), 20));
+    EXPECT_TRUE(runs_as_root(HostRoot(tree.directory()), 300));
+    EXPECT_FALSE(runs_as_root(HostRoot(tree.directory()), 4711));
     ASSERT_EQ(odd->cmdline.size(), 3U);
     EXPECT_TRUE(odd->cmdline[1].empty());
     EXPECT_TRUE(odd->cmdline[2] == "y z");
