@@ -71,6 +71,13 @@ class Observe:
 
         return self.wait("session", wanted)
 
+    def saw_whole(self, client_port):
+        """Did it see the session from its beginning? Where its port was followed too late it saw a part, or nothing."""
+        try:
+            return self.wait("session", lambda event: event.get("client", {}).get("port") == client_port, timeout_s=3)["complete"]
+        except AssertionError:
+            return False
+
     def chain(self, session):
         return self.wait("chain", lambda event: session["session"] in event["sessions"])
 
@@ -522,9 +529,8 @@ def restart_in_the_middle(world):
             runtime.restart()
             time.sleep(1)  # the filter follows the ports that the next look at the sockets finds
         port = run()
-        while again and early < 5 and not observe.session(port)["complete"]:  # the look came late: that is said
+        while again and early < 8 and not observe.saw_whole(port):
             early += 1
-            time.sleep(1)
             port = run()
         _, chain, hops = is_whole(observe, runtime, pod, port, "exec", 6, b"hello\n")
         has_shim(runtime, pod, chain, hops)
