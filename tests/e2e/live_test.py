@@ -527,9 +527,9 @@ def restart_in_the_middle(world):
     for again in (False, True):
         if again:
             runtime.restart()
-            time.sleep(1)  # the filter follows the ports that the next look at the sockets finds
+        time.sleep(1)  # the filter follows the ports that the next look at the sockets finds, up to half a second later
         port = run()
-        while again and early < 8 and not observe.saw_whole(port):
+        while early < 8 and not observe.saw_whole(port):
             early += 1
             port = run()
         _, chain, hops = is_whole(observe, runtime, pod, port, "exec", 6, b"hello\n")
