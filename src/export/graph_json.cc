@@ -20,12 +20,7 @@ void write_graph_json(Output& out, const chain::Graph& graph, const NodeFacts& f
         json.text_if("process_role", node.process_role);
         json.text_if("role", node.role);
         json.text_if("confidence", node.confidence);
-        if (!node.container_id.empty()) {
-            json.begin_object("container");
-            json.text("id", node.container_id);
-            json.end_object();
-        }
-        k8s_member(json, node.k8s);
+        container_and_pod(json, node.container_id, node.k8s);
         json.end_object();
     }
     json.end_array();

@@ -167,6 +167,15 @@ void k8s_member(JsonWriter& json, const chain::K8sNames& names) {
     json.end_object();
 }
 
+void container_and_pod(JsonWriter& json, const std::string& container_id, const chain::K8sNames& names) {
+    if (!container_id.empty()) {
+        json.begin_object("container");
+        json.text("id", container_id);
+        json.end_object();
+    }
+    k8s_member(json, names);
+}
+
 std::string_view stream_state_name(Stream::State state) {
     switch (state) {
         case Stream::State::open: return "open";

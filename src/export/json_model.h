@@ -34,6 +34,8 @@ void capture_members(JsonWriter& json, const chain::Model& model);
 // Nothing for an empty list, or names of which none is known.
 void evidence_array(JsonWriter& json, std::string_view key, const std::vector<chain::Evidence>& list);
 void k8s_member(JsonWriter& json, const chain::K8sNames& names);
+// "container", by its id alone, and "k8s".
+void container_and_pod(JsonWriter& json, const std::string& container_id, const chain::K8sNames& names);
 void endpoint_member(JsonWriter& json, std::string_view key, const Endpoint& endpoint);
 void bytes_member(JsonWriter& json, const chain::ByteCounts& bytes);
 void token_member(JsonWriter& json, const chain::Token& token, const chain::Reveal& reveal);

@@ -24,15 +24,6 @@ void local_member(JsonWriter& json, const Verdict& verdict) {
     json.end_object();
 }
 
-void container_of_owner(JsonWriter& json, const chain::Owner& owner) {
-    if (!owner.container_id.empty()) {
-        json.begin_object("container");
-        json.text("id", owner.container_id);
-        json.end_object();
-    }
-    k8s_member(json, owner.k8s);
-}
-
 void owners_member(JsonWriter& json, const Verdict& verdict) {
     json.begin_array("owners");
     for (const chain::Owner& owner : verdict.owners) {
@@ -40,7 +31,7 @@ void owners_member(JsonWriter& json, const Verdict& verdict) {
         process_member(json, "process", owner.process);
         json.text_if("role", owner.process_role);
         json.number("fd", owner.fd);
-        container_of_owner(json, owner);
+        container_and_pod(json, owner.container_id, owner.k8s);
         json.end_object();
     }
     json.end_array();
@@ -68,10 +59,7 @@ void execs_member(JsonWriter& json, const Verdict& verdict) {
     for (const chain::OpenExec& exec : verdict.execs) {
         json.begin_object();
         json.text("exec_id", exec.exec_id);
-        json.begin_object("container");
-        json.text("id", exec.container_id);
-        json.end_object();
-        k8s_member(json, exec.k8s);
+        container_and_pod(json, exec.container_id, exec.k8s);
         json.end_object();
     }
     json.end_array();
@@ -109,7 +97,8 @@ void port_members(JsonWriter& json, const Verdict& verdict) {
     json.number_if("inode", verdict.inode);
     json.number_if("net_namespace", verdict.net_namespace);
     owners_member(json, verdict);
-    if (!verdict.owners.empty()) container_of_owner(json, verdict.owners.front());
+    if (!verdict.owners.empty())
+        container_and_pod(json, verdict.owners.front().container_id, verdict.owners.front().k8s);
     peers_member(json, verdict);
     execs_member(json, verdict);
     evidence_array(json, "evidence", verdict.evidence);
