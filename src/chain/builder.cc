@@ -84,6 +84,11 @@ void Builder::know_late(std::uint32_t session, const LateFacts& facts) {
 
 void Builder::name_container(const ContainerNames& names) { state_->cri.remember(names); }
 
+void Builder::name_container(std::uint32_t session, const ContainerNames& names) {
+    state_->cri.remember(names);
+    if (Session* known = state_->kept_session(session)) state_->cri.complete_names(*known);
+}
+
 void Builder::chain_single_sessions() { state_->chains_of_single_sessions = true; }
 
 void Builder::join(const ChainWanted& wanted) {

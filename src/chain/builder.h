@@ -66,6 +66,8 @@ public:
     void know_late(std::uint32_t session, const LateFacts& facts);
     // Names of containers that are known from elsewhere than the CRI calls of the capture.
     void name_container(const ContainerNames& names);
+    // The same, of the container or Pod of a session that has begun.
+    void name_container(std::uint32_t session, const ContainerNames& names);
     // From now on a session makes a chain also where nothing is joined with it: live, where what is missing is told.
     void chain_single_sessions();
     // Live: joins what is there so far; model().chains is made anew, numbered from 1. `wanted`: only chains of such

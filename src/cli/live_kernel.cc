@@ -91,12 +91,23 @@ void LiveKernel::session_opened(const chain::Session& session, chain::Builder& b
     session_processes_.opened(session);
     watch_end(session);
     late_.opened(session, builder);
+    name_container(session, builder);
 }
 
 void LiveKernel::session_ended(const chain::Session& session, chain::Builder& builder) {
-    if (!late_.waits_for(session.number)) return;
-    drain_processes();
-    late_.look(session, builder, book_, session_processes_);
+    if (late_.waits_for(session.number)) {
+        drain_processes();
+        late_.look(session, builder, book_, session_processes_);
+    }
+    name_container(session, builder);
+}
+
+void LiveKernel::name_container(const chain::Session& session, chain::Builder& builder) {
+    if (!session.k8s.pod.empty()) return;
+    const Untrusted& id = session.container.id.empty() ? session.container.sandbox_id : session.container.id;
+    if (id.empty()) return;
+    const ContainerNames* names = names_.find(id.raw(), owners_.table(), root_, session.end);  // raw-ok: compared only
+    if (names) builder.name_container(session.number, *names);
 }
 
 void LiveKernel::watch_end(const chain::Session& session) {
@@ -175,8 +186,8 @@ void LiveKernel::complete(chain::Chain& chain, const chain::Model& model) {
     const bool late = late_.complete(chain, model.sessions, book_);
     forwards_.complete(chain, model.sessions);
     if (without_processes() && seen_.complete(chain, model.sessions)) owners_.name(chain);
-    // No call tells them; a container that came after the start is in no list yet.
-    if (!without_calls_.empty()) names_.complete(chain, owners_.table(), root_, chain.end);
+    // A container that came after the start may be in no list that was seen.
+    names_.complete(chain, owners_.table(), root_, chain.end);
     add_shim_by_table(chain, model.sessions, owners_.table(),
                       !without_calls_.empty() ? without_calls_
                       : late                  ? "those that started it were made before hopscope looked"

@@ -106,6 +106,8 @@ private:
     // Where a process listens on a unix socket whose path ends so, by the table; empty: unknown.
     [[nodiscard]] std::string path_of(std::uint32_t pid, std::string_view name) const;
     void name(std::optional<chain::Process>& process) const;
+    // The container or Pod that its CRI call tells by id: a list of them may have been asked for before we listened.
+    void name_container(const chain::Session& session, chain::Builder& builder);
 
     const LiveOwners& owners_;
     std::unique_ptr<LiveTap> tap_;

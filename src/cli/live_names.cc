@@ -55,9 +55,8 @@ bool LiveNames::may_ask(const std::string& id, Timestamp now) {
     return true;
 }
 
-bool LiveNames::complete(chain::Chain& chain, const SocketTable& table, const procmap::HostRoot& root, Timestamp now) {
-    if (chain.container.id.empty() || !chain.k8s.pod.empty()) return false;
-    const std::string id = chain.container.id.raw();  // raw-ok: compared only
+const ContainerNames* LiveNames::find(const std::string& id, const SocketTable& table, const procmap::HostRoot& root,
+                                      Timestamp now) {
     if (!known_.contains(id) && may_ask(id, now)) {
         asked_at_ = now;
         ++questions_;
@@ -69,8 +68,14 @@ bool LiveNames::complete(chain::Chain& chain, const SocketTable& table, const pr
         }
     }
     const auto found = known_.find(id);
-    if (found == known_.end() || found->second.pod.empty()) return false;
-    const ContainerNames& names = found->second;
+    return found == known_.end() || found->second.pod.empty() ? nullptr : &found->second;
+}
+
+bool LiveNames::complete(chain::Chain& chain, const SocketTable& table, const procmap::HostRoot& root, Timestamp now) {
+    if (chain.container.id.empty() || !chain.k8s.pod.empty()) return false;
+    const ContainerNames* known = find(chain.container.id.raw(), table, root, now);  // raw-ok: compared only
+    if (!known) return false;
+    const ContainerNames& names = *known;
     if (chain.container.name.empty()) chain.container.name = names.name;
     if (chain.container.runtime.empty()) chain.container.runtime = names.runtime;
     chain.k8s = {names.namespace_, names.pod, names.name, names.pod_uid};

@@ -1,5 +1,5 @@
-// Names of containers that came after hopscope began, where no CRI call tells them (no eBPF): asked of the runtimes
-// over their own sockets, which only reads.
+// Names of containers that came after hopscope began, where no CRI call tells them (no eBPF, or it was made before the
+// runtime's socket was followed): asked of the runtimes over their own sockets, which only reads.
 //
 // One question (a list of all containers) answers for every container that there is: it is asked for a container that
 // is not known, once for each, and at most once in limits::kLiveNamesPauseMs. It blocks for
@@ -30,6 +30,9 @@ public:
     // By ask_runtimes(), where it is not told otherwise.
     explicit LiveNames(Ask ask = {});
 
+    // What is known of a container, or of a Pod by its sandbox' id; nullptr: nothing. Borrowed until the next call.
+    const ContainerNames* find(const std::string& id, const SocketTable& table, const procmap::HostRoot& root,
+                               Timestamp now);
     // Fills in pod, container and runtime of a chain whose container is known by its id only. True: something was.
     bool complete(chain::Chain& chain, const SocketTable& table, const procmap::HostRoot& root, Timestamp now);
     [[nodiscard]] std::uint64_t asked() const { return questions_; }

@@ -72,11 +72,12 @@ class Observe:
         return self.wait("session", wanted)
 
     def saw_whole(self, client_port):
-        """Did it see the session from its beginning? Where its port was followed too late it saw a part, or nothing."""
+        """Did it see the session from its beginning, and the call before it? What is followed too late is seen in part, or not at all."""
         try:
-            return self.wait("session", lambda event: event.get("client", {}).get("port") == client_port, timeout_s=3)["complete"]
+            session = self.wait("session", lambda event: event.get("client", {}).get("port") == client_port, timeout_s=3)
         except AssertionError:
             return False
+        return session["complete"] and "cri" in [hop["hop"] for hop in self.chain(session)["hops"]]
 
     def chain(self, session):
         return self.wait("chain", lambda event: session["session"] in event["sessions"])
@@ -510,13 +511,22 @@ def a_shell_that_became_its_client(world):
     assert process["exe"] == os.path.realpath(sys.executable), process
 
 
+def once_followed(observe, run):
+    """The client's port of the first `run` that it saw from the beginning, and how many came too early: the filter follows the
+    ports that the next look at the sockets finds, up to half a second after a runtime listens."""
+    for early in range(9):
+        port = run()
+        if observe.saw_whole(port):
+            return port, early
+    raise AssertionError(f"none of {early + 1} sessions was seen from its beginning")
+
+
 @test
 def restart_in_the_middle(world):
     """containerd is killed and started again while hopscope looks: the new one's sockets and port are followed"""
     observe = observed(world)
     runtime, pod = world.runtime("again")
-    assert runtime.client.containers(), "the kubelet lists them every second"
-    early = 0
+    all_early = 0
 
     def run():
         with streaming.Command(runtime.client.exec(pod.container, ["sh", "-c", "echo hello; exit 6"])) as command:
@@ -527,15 +537,34 @@ def restart_in_the_middle(world):
     for again in (False, True):
         if again:
             runtime.restart()
-        time.sleep(1)  # the filter follows the ports that the next look at the sockets finds, up to half a second later
-        port = run()
-        while early < 8 and not observe.saw_whole(port):
-            early += 1
-            port = run()
+        port, early = once_followed(observe, run)
+        all_early += early
         _, chain, hops = is_whole(observe, runtime, pod, port, "exec", 6, b"hello\n")
         has_shim(runtime, pod, chain, hops)
         has_process(pod, chain, hops, "sh", 6)
-    return f"{early} too early for the new port" if early else None
+    return f"{all_early} too early for the new port" if all_early else None
+
+
+@test
+def a_pod_that_no_call_told(world):
+    """a runtime and its pod come while hopscope cannot look, and nobody lists them later: their names are asked of the runtime"""
+    with Observe(world, "--ebpf", "require") as observe:
+        observe.process.send_signal(signal.SIGSTOP)
+        runtime, pod = world.runtime("unheard")
+        observe.process.send_signal(signal.SIGCONT)
+
+        def forward():
+            with streaming.Forward(runtime.client.port_forward(pod.id, [pod.port]), "spdy", [pod.port]) as forward:
+                port = forward.ports()[0]
+                forward.exchange(pod.port, b"GET / HTTP/1.0\r\n\r\n")
+            return port
+
+        is_whole(observe, runtime, pod, once_followed(observe, forward)[0], "portforward")
+        with streaming.Command(runtime.client.exec(pod.container, ["sh", "-c", "exit 4"])) as command:
+            port = command.ports()[0]
+            command.finish()
+        _, chain, hops = is_whole(observe, runtime, pod, port, "exec", 4)
+        has_process(pod, chain, hops, "sh", 4)
 
 
 @test
