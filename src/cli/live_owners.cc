@@ -165,7 +165,7 @@ void LiveOwners::read_table() {
 
 void LiveOwners::note_runtime_sockets() {
     runtime_sockets_.clear();
-    for (const std::string_view path : procmap::usual_socket_paths()) runtime_sockets_.emplace(path, 0);
+    for (const procmap::UsualSocket& usual : procmap::usual_sockets()) runtime_sockets_.emplace(usual.path, 0);
     for (const Socket& socket : table_.sockets) {
         if (socket.state != SocketState::listen || socket.unix_local.path.empty()) continue;
         const bool ours = std::any_of(socket.owners.begin(), socket.owners.end(), [&](const SocketOwner& owner) {

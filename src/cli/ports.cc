@@ -247,8 +247,9 @@ int list(PortsRun& run, const Invocation& invocation, const Node& node, const Ju
 
 int failed(const Error& error) {
     report_error(error);
-    return error.errno_value == EACCES || error.errno_value == EPERM ? static_cast<int>(kNotPermitted)
-                                                                     : exit_code(error);
+    const int code = exit_code(error);
+    const bool forbidden = error.errno_value == EACCES || error.errno_value == EPERM;
+    return code == kFailed && forbidden ? static_cast<int>(kNotPermitted) : code;
 }
 
 }  // namespace

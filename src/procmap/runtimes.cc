@@ -10,24 +10,6 @@
 namespace hopscope::procmap {
 namespace {
 
-enum class Api : std::uint8_t { cri, docker };
-
-// Sockets at the usual places, for a runtime whose process tells nothing (no permission, or an unknown build).
-struct Usual {
-    std::string_view path;
-    Api api;
-};
-constexpr Usual kUsual[] = {
-    {"/run/containerd/containerd.sock", Api::cri},
-    {"/run/k3s/containerd/containerd.sock", Api::cri},
-    {"/var/snap/microk8s/common/run/containerd.sock", Api::cri},
-    {"/run/k0s/containerd.sock", Api::cri},
-    {"/var/run/crio/crio.sock", Api::cri},
-    {"/var/run/cri-dockerd.sock", Api::cri},
-    {"/var/run/dockershim.sock", Api::cri},
-    {"/var/run/docker.sock", Api::docker},
-};
-
 std::string component_of(ProcessRole role) {
     switch (role) {
         case ProcessRole::containerd: return "containerd";
@@ -56,7 +38,7 @@ public:
                 listeners_[file.path.raw()] = found->second;
     }
 
-    void add(std::string_view path, Api api, std::string component) {
+    void add(std::string_view path, RuntimeApi api, std::string component) {
         if (path.empty() || choice_.ask.size() >= limits::kRuntimesMax) return;
         const std::string real = resolved(root_, path);
         const auto listener = listeners_.find(real);
@@ -68,7 +50,7 @@ public:
             if (process && component.empty()) component = component_of(process->role);
         }
         choice_.ask.push_back(
-            {{root_.path(real), real, std::move(component), api == Api::docker}, listener->second->inode});
+            {{root_.path(real), real, std::move(component), api == RuntimeApi::docker}, listener->second->inode});
     }
     void refuse(std::string_view path, std::string component, std::string why) {
         const std::string real = resolved(root_, path);
@@ -98,13 +80,14 @@ void add_containerd(Chooser& chooser, const ComponentConfig& config) {
                        "its CRI plugin is off (disabled_plugins, " + display(disabled->source) + ":" +
                            std::to_string(disabled->line) + ")");
     else
-        chooser.add(address->value.raw(), Api::cri, "containerd");
+        chooser.add(address->value.raw(), RuntimeApi::cri, "containerd");
 }
 
 void add_hosts(Chooser& chooser, std::string_view hosts) {
     while (!hosts.empty()) {
         const std::string_view host = hosts.substr(0, hosts.find(','));
-        chooser.add(host.starts_with("fd://") ? "/var/run/docker.sock" : unix_path_of(host), Api::docker, "docker");
+        chooser.add(host.starts_with("fd://") ? "/var/run/docker.sock" : unix_path_of(host), RuntimeApi::docker,
+                    "docker");
         hosts.remove_prefix(std::min(hosts.size(), host.size() + 1));
     }
 }
@@ -120,19 +103,22 @@ RuntimeChoice choose_runtimes(const HostRoot& root, const SocketTable& table, st
     };
     for (const ComponentConfig& config : configs) {
         if (config.role == ProcessRole::containerd) add_containerd(chooser, config);
-        if (config.role == ProcessRole::crio) chooser.add(text(config, "listen"), Api::cri, "cri-o");
+        if (config.role == ProcessRole::crio) chooser.add(text(config, "listen"), RuntimeApi::cri, "cri-o");
         if (config.role == ProcessRole::cri_dockerd) {
             const std::string_view told = text(config, "container-runtime-endpoint");
-            chooser.add(told.starts_with("fd://") ? "/var/run/cri-dockerd.sock" : unix_path_of(told), Api::cri,
+            chooser.add(told.starts_with("fd://") ? "/var/run/cri-dockerd.sock" : unix_path_of(told), RuntimeApi::cri,
                         "cri-dockerd");
         }
     }
     for (const ComponentConfig& config : configs) {
         if (config.role == ProcessRole::dockerd) add_hosts(chooser, text(config, "hosts"));
         if (config.role == ProcessRole::kubelet)
-            chooser.add(unix_path_of(text(config, "containerRuntimeEndpoint")), Api::cri, {});
+            chooser.add(unix_path_of(text(config, "containerRuntimeEndpoint")), RuntimeApi::cri, {});
     }
-    for (const Usual& usual : kUsual) chooser.add(usual.path, usual.api, {});
+    // For a runtime whose process tells nothing (no permission, or an unknown build).
+    for (const UsualSocket& usual : usual_sockets()) {
+        if (usual.api != RuntimeApi::none) chooser.add(usual.path, usual.api, {});
+    }
     return std::move(chooser).take();
 }
 

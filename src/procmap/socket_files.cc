@@ -11,27 +11,28 @@
 namespace hopscope::procmap {
 namespace {
 
-// The defaults of each runtime; /var/run is a link to /run.
-constexpr std::string_view kUsual[] = {
-    "/run/containerd/containerd.sock",
-    "/run/containerd/containerd.sock.ttrpc",
-    "/run/containerd/debug.sock",
-    "/run/k3s/containerd/containerd.sock",
-    "/run/k3s/containerd/containerd.sock.ttrpc",
-    "/run/k3s/cri-dockerd/cri-dockerd.sock",
-    "/var/snap/microk8s/common/run/containerd.sock",
-    "/var/snap/microk8s/common/run/containerd.sock.ttrpc",
-    "/run/k0s/containerd.sock",
-    "/run/k0s/containerd.sock.ttrpc",
-    "/var/run/crio/crio.sock",
-    "/var/run/docker.sock",
-    "/run/docker/containerd/containerd.sock",
-    "/run/docker/containerd/containerd.sock.ttrpc",
-    "/run/docker/metrics.sock",
-    "/var/run/cri-dockerd.sock",
-    "/var/run/dockershim.sock",
-    "/var/run/nri/nri.sock",
-    "/run/cilium/cilium.sock",
+// The defaults of each runtime, in the order in which they are asked; /var/run is a link to /run.
+constexpr UsualSocket kUsual[] = {
+    {"/run/containerd/containerd.sock", RuntimeApi::cri},
+    {"/run/containerd/containerd.sock.ttrpc"},
+    {"/run/containerd/debug.sock"},
+    {"/run/k3s/containerd/containerd.sock", RuntimeApi::cri},
+    {"/run/k3s/containerd/containerd.sock.ttrpc"},
+    {"/run/k3s/cri-dockerd/cri-dockerd.sock", RuntimeApi::cri},
+    {"/var/snap/microk8s/common/run/containerd.sock", RuntimeApi::cri},
+    {"/var/snap/microk8s/common/run/containerd.sock.ttrpc"},
+    {"/run/k0s/containerd.sock", RuntimeApi::cri},
+    {"/run/k0s/containerd.sock.ttrpc"},
+    {"/var/run/crio/crio.sock", RuntimeApi::cri},
+    // dockerd's own containerd runs without the CRI plugin.
+    {"/run/docker/containerd/containerd.sock"},
+    {"/run/docker/containerd/containerd.sock.ttrpc"},
+    {"/run/docker/metrics.sock"},
+    {"/var/run/cri-dockerd.sock", RuntimeApi::cri},
+    {"/var/run/dockershim.sock", RuntimeApi::cri},
+    {"/var/run/docker.sock", RuntimeApi::docker},  // after those that name the same containers by their Pods, too
+    {"/var/run/nri/nri.sock"},
+    {"/run/cilium/cilium.sock"},
 };
 constexpr std::string_view kUsualDirectories[] = {"/run/containerd/s", "/run/docker/libnetwork"};
 
@@ -147,12 +148,12 @@ std::string resolved(const HostRoot& root, std::string_view path) {
     return done.empty() ? "/" : done;
 }
 
-std::span<const std::string_view> usual_socket_paths() { return kUsual; }
+std::span<const UsualSocket> usual_sockets() { return kUsual; }
 
 std::vector<SocketFile> socket_files(const HostRoot& root, std::span<const ComponentConfig> configs) {
     Finder finder(root);
     std::set<std::string> kubelets = {"/var/lib/kubelet"};
-    for (std::string_view path : kUsual) finder.look(std::string(path));
+    for (const UsualSocket& usual : kUsual) finder.look(std::string(usual.path));
     for (const ComponentConfig& config : configs) {
         for (std::string_view key : kConfigured)
             if (const ConfigValue* value = config.find(key)) finder.look(unix_path_of(value->value.raw()));

@@ -1,6 +1,7 @@
 // Where unix sockets of a node lie: the usual places, and those that the components were told.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,8 +18,15 @@ std::string unix_path_of(std::string_view endpoint);
 // The path with every symbolic link on the way resolved within the root; what is not there stays as written.
 std::string resolved(const HostRoot& root, std::string_view path);
 
-// Where sockets of a container runtime lie unless it is told otherwise.
-std::span<const std::string_view> usual_socket_paths();
+enum class RuntimeApi : std::uint8_t { none, cri, docker };
+
+struct UsualSocket {
+    std::string_view path;
+    RuntimeApi api = RuntimeApi::none;  // what can be asked for names there
+};
+
+// Where sockets of container runtimes and of what stands beside them lie unless they are told otherwise.
+std::span<const UsualSocket> usual_sockets();
 
 // Every socket that exists at a usual or configured place, sorted by path; at most limits::kSocketFilesMax looked at.
 std::vector<SocketFile> socket_files(const HostRoot& root, std::span<const ComponentConfig> configs);

@@ -337,14 +337,22 @@ def unix_peers_are_named(world):
     assert any(str(mine) in edge.get("says", "") and str(theirs) in edge.get("says", "") for edge in edges), f"{mine} and {theirs}: {edges}"
 
 
+def ss_records(options, first):
+    """What `ss` tells, a record each; names of processes and paths may hold spaces and line ends. `first`: how each record begins."""
+    told = subprocess.run(["ss", options], capture_output=True, text=True, errors="replace", check=True).stdout
+    return [record for record in re.split(rf"^(?={first}\s)", told, flags=re.MULTILINE) if re.match(rf"{first}\s", record)]
+
+
+def ss_owners(record):
+    return {(int(pid), int(fd)) for pid, fd in re.findall(r"pid=(\d+),fd=(\d+)", record)}
+
+
 def ss_unix():
     """{inode: {path, peer, owners}} of `ss -xp`: connected unix sockets."""
     out = {}
-    for line in subprocess.run(["ss", "-xpH"], capture_output=True, text=True, errors="replace", check=True).stdout.splitlines():
-        words = line.split(None, 8)
-        path, inode, peer = words[4], int(words[5]), int(words[7])
-        owners = {(int(pid), int(fd)) for pid, fd in re.findall(r"pid=(\d+),fd=(\d+)", words[8] if len(words) > 8 else "")}
-        out[inode] = {"path": "" if path == "*" else path, "peer": peer, "owners": owners}
+    for record in ss_records("-xpH", r"u_\w+"):
+        path, inode, peer = re.match(r"u_\w+\s+\S+\s+\d+\s+\d+\s+(\S.*?)\s+(\d+)\s+\S.*?\s+(\d+)\s", record, re.DOTALL).groups()
+        out[int(inode)] = {"path": "" if path == "*" else path, "peer": int(peer), "owners": ss_owners(record)}
     return out
 
 
@@ -393,10 +401,10 @@ def tcp_listeners_equal_ss(world):
 
     def theirs():
         out = set()
-        for line in subprocess.run(["ss", "-tlnpH"], capture_output=True, text=True, errors="replace", check=True).stdout.splitlines():
-            address, number = line.split()[3].rsplit(":", 1)
+        for record in ss_records("-tlnpH", "LISTEN"):
+            address, number = record.split()[3].rsplit(":", 1)
             address = "::" if address == "*" else address.strip("[]").split("%")[0]
-            owners = {(int(pid), int(fd)) for pid, fd in re.findall(r"pid=(\d+),fd=(\d+)", line)}
+            owners = ss_owners(record)
             out |= {(address, int(number), *owner) for owner in owners or {(None, None)}}
         return out
 
