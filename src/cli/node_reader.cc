@@ -1,13 +1,21 @@
 #include "cli/node_reader.h"
 
+#include <linux/magic.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 
 #include "cli/report_error.h"
+#include "core/descriptor.h"
 #include "core/untrusted.h"
 #include "procmap/bpf/scanner.h"
+#include "procmap/kernel_numbers.h"
 #include "procmap/own_capabilities.h"
 
 namespace hopscope::cli {
@@ -27,6 +35,32 @@ std::size_t count_processes(const procmap::HostRoot& root) {
 
 // In a container that was given the host's files, they lie below /host (HOST_ROOT of other tools).
 std::string default_root() { return ::access("/host/proc/1", F_OK) == 0 ? "/host" : "/"; }
+
+Unexpected<Error> no_namespace(const char* why) { return unexpected(Error{.why = why}); }
+
+// By the link's text: a copy of a node's files has no more than that.
+Result<std::uint64_t> namespace_of_process(const procmap::HostRoot& root, const std::string& pid) {
+    const auto link = root.read_link("/proc/" + pid + "/ns/net");
+    if (!link) return unexpected(link.error());
+    const std::uint64_t inode = procmap::namespace_inode(*link, "net");
+    if (inode == 0) return no_namespace("its link is none of a network namespace");
+    return inode;
+}
+
+// Only a file of the kernel's own file system of namespaces is one; the number of any other is a number of its disk.
+Result<std::uint64_t> namespace_of_file(const procmap::HostRoot& root, const std::string& path) {
+    const auto opened = root.open(path);
+    if (!opened) return unexpected(opened.error());
+    const Descriptor file(*opened);
+    struct statfs where {};
+    struct stat status {};
+    if (::fstatfs(file.get(), &where) != 0 || ::fstat(file.get(), &status) != 0)
+        return no_namespace("cannot look at it");
+    if (where.f_type != NSFS_MAGIC) return no_namespace("it is a file, but not one of a namespace");
+    const int kind = ::ioctl(file.get(), NS_GET_NSTYPE);  // Linux 4.11; -1 before
+    if (kind >= 0 && kind != CLONE_NEWNET) return no_namespace("it is a namespace, but not one of the network");
+    return std::uint64_t{status.st_ino};
+}
 
 }  // namespace
 
@@ -52,16 +86,15 @@ Status NodeReader::choose_namespace(const std::string& text) {
     std::uint32_t pid = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
     const bool by_pid = error == std::errc{} && end == text.data() + text.size() && pid != 0;
-    const auto numbers = root_.stat(by_pid ? "/proc/" + text + "/ns/net" : text);
-    if (!numbers || numbers->inode == 0 || numbers->is_directory) {
+    const auto inode = by_pid ? namespace_of_process(root_, text) : namespace_of_file(root_, text);
+    if (!inode)
         return unexpected(Error{.doing = "no network namespace",
                                 .subject = text,
-                                .why = numbers ? "not a namespace" : display(numbers.error().why),
+                                .why = display(inode.error().why),
                                 .hint = "--netns all, host, a pid, or a path such as /run/netns/NAME",
                                 .code = "NOD-03"});
-    }
     which_ = Namespaces::one;
-    namespace_ = numbers->inode;
+    namespace_ = *inode;
     return Done{};
 }
 

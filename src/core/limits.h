@@ -158,6 +158,8 @@ inline constexpr std::size_t kProbesAtOnce = 16;           // … asked at once,
 inline constexpr std::size_t kProbeAnswerBytesMax = 4096;  // of one request
 inline constexpr std::size_t kProbeBodyBytesKept = 80;
 
+inline constexpr std::size_t kPathDepthMax = 128;          // directories held open on the way to one file
+inline constexpr std::size_t kUnixNameBytesMax = 108;      // sun_path, include/uapi/linux/un.h
 // --- live
 inline constexpr std::int64_t kLiveTickMs =
     250;  // how often time is told without packets; 4 wake-ups a second when idle

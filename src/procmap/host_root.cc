@@ -2,9 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +13,7 @@
 #include <utility>
 
 #include "core/descriptor.h"
+#include "procmap/open_in_root.h"
 
 namespace hopscope::procmap {
 namespace {
@@ -22,15 +21,48 @@ namespace {
 constexpr std::size_t kFirstReadBytes = 4096;  // most files of /proc and most settings fit
 
 Unexpected<Error> cannot(const char* doing, std::string subject, int error) {
-    return unexpected(
-        Error{.doing = doing, .subject = std::move(subject), .why = std::strerror(error), .errno_value = error});
+    // strerror: "Invalid cross-device link"
+    const char* const why =
+        error == EXDEV ? "A link on its way leads to what only one process sees" : std::strerror(error);
+    return unexpected(Error{.doing = doing, .subject = std::move(subject), .why = why, .errno_value = error});
 }
 
-bool is_proc(std::string_view on_host) { return on_host.substr(0, 6) == "/proc/"; }
+bool take(std::string_view& text, std::string_view head) {
+    if (!text.starts_with(head)) return false;
+    text.remove_prefix(head.size());
+    return true;
+}
 
-int open_plainly(const std::string& path, int flags) {
+bool take_number(std::string_view& text) {
+    const std::size_t end = std::min(text.find_first_not_of("0123456789"), text.size());
+    text.remove_prefix(end);
+    return end != 0;
+}
+
+// "/proc/7/exe" → "exe"; empty: it is not of a process.
+std::string_view in_process(std::string_view on_host) {
+    if (!take(on_host, "/proc/")) return {};
+    if (!take_number(on_host) && !take(on_host, "thread-self") && !take(on_host, "self")) return {};
+    return take(on_host, "/") ? on_host : std::string_view();
+}
+
+// How many bytes of "/proc/7/root/etc/x" are the process's root; 0: it does not lie below one.
+std::size_t length_of_process_root(std::string_view on_host) {
+    const std::string_view rest = in_process(on_host);
+    constexpr std::string_view kRoot = "root";
+    return rest.starts_with("root/") ? on_host.size() - rest.size() + kRoot.size() : 0;
+}
+
+bool is_kernel_link(std::string_view on_host) {
+    std::string_view rest = in_process(on_host);
+    if (rest == "exe" || rest == "root" || rest == "cwd") return true;
+    if (take(rest, "ns/")) return !rest.empty() && rest.find('/') == std::string_view::npos;
+    return take(rest, "fd/") && take_number(rest) && rest.empty();
+}
+
+int open_plainly(const std::string& path, int flags, int directory = AT_FDCWD) {
     int fd;
-    do fd = ::open(path.c_str(), flags);
+    do fd = ::openat(directory, path.c_str(), flags);
     while (fd < 0 && errno == EINTR);
     return fd;
 }
@@ -71,29 +103,43 @@ int HostRoot::open_below(std::string_view on_host, int flags) const {
         errno = EINVAL;
         return -1;
     }
-    if (is_live()) return open_plainly(path(on_host), flags);
-    const Descriptor root(open_plainly(directory_, O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (root.get() < 0) return -1;
-    open_how how{};
-    how.flags = static_cast<std::uint64_t>(flags);
-    how.resolve = RESOLVE_IN_ROOT;
-    const std::string wanted(on_host.empty() ? "/" : on_host);
-    long fd = -1;
-    // EAGAIN: something was renamed on the way, and the kernel cannot tell whether we are still inside.
-    for (int attempt = 0; attempt < 8; ++attempt) {
-        fd = ::syscall(SYS_openat2, root.get(), wanted.c_str(), &how, sizeof how);
-        if (fd >= 0 || (errno != EAGAIN && errno != EINTR)) break;
+    if (const std::size_t length = length_of_process_root(on_host); length != 0) {
+        const Descriptor top(open_below(on_host.substr(0, length), O_PATH | O_DIRECTORY));
+        return top.ok() ? open_in_root(top.get(), on_host.substr(length), flags) : -1;
     }
-    if (fd >= 0) return static_cast<int>(fd);
-    const bool old_kernel = errno == ENOSYS || errno == EPERM;
-    const bool kernel_link = (errno == EXDEV || errno == ELOOP) && is_proc(on_host);
-    return old_kernel || kernel_link ? open_plainly(path(on_host), flags) : -1;
+    if (is_live()) return open_plainly(path(on_host), flags);
+    const Descriptor top(open_top());
+    if (!top.ok()) return -1;
+    const int fd = open_in_root(top.get(), on_host, flags);
+    if (fd >= 0 || errno != EXDEV || !is_kernel_link(on_host)) return fd;
+    const Descriptor proc(open_proc());
+    if (!proc.ok()) {
+        errno = EXDEV;
+        return -1;
+    }
+    return open_plainly(std::string(on_host.substr(std::strlen("/proc/"))), flags, proc.get());
+}
+
+int HostRoot::open_top() const { return open_plainly(directory_, O_PATH | O_DIRECTORY | O_CLOEXEC); }
+
+int HostRoot::open_proc() const {
+    const Descriptor top(open_top());
+    Descriptor proc(top.ok() ? open_in_root(top.get(), "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1);
+    return proc.ok() && is_procfs(proc.get()) ? proc.release() : -1;
+}
+
+bool HostRoot::has_real_proc() const { return is_live() || Descriptor(open_proc()).ok(); }
+
+Result<int> HostRoot::open_directory(std::string_view on_host) const {
+    const int fd = open_below(on_host, O_RDONLY | O_DIRECTORY);
+    if (fd < 0) return cannot("cannot open", path(on_host), errno);
+    return fd;
 }
 
 Result<int> HostRoot::open(std::string_view on_host) const {
     // O_NONBLOCK: a FIFO without a writer must not hold us before fstat tells what it is.
     Descriptor fd(open_below(on_host, O_RDONLY | O_NONBLOCK));
-    if (fd.get() < 0) return cannot("cannot open", path(on_host), errno);
+    if (!fd.ok()) return cannot("cannot open", path(on_host), errno);
     struct stat status {};
     if (::fstat(fd.get(), &status) != 0) return cannot("cannot open", path(on_host), errno);
     if (S_ISDIR(status.st_mode)) return cannot("cannot open", path(on_host), EISDIR);
@@ -129,11 +175,11 @@ Result<std::string> HostRoot::read(std::string_view on_host, std::size_t limit) 
 Result<std::string> HostRoot::read_link(std::string_view on_host) const {
     std::string target(PATH_MAX, '\0');
     ssize_t got;
-    if (is_live()) {
+    if (is_live() && length_of_process_root(on_host) == 0) {
         got = ::readlink(path(on_host).c_str(), target.data(), target.size());
     } else {
         const Descriptor link(open_below(on_host, O_PATH | O_NOFOLLOW));
-        if (link.get() < 0) return cannot("cannot read the link", path(on_host), errno);
+        if (!link.ok()) return cannot("cannot read the link", path(on_host), errno);
         got = ::readlinkat(link.get(), "", target.data(), target.size());
         if (got < 0 && errno == ENOENT) errno = EINVAL;  // how readlinkat says that this is no link
     }
@@ -144,18 +190,18 @@ Result<std::string> HostRoot::read_link(std::string_view on_host) const {
 
 Result<FileNumbers> HostRoot::stat(std::string_view on_host) const {
     struct stat status {};
-    if (is_live()) {
+    if (is_live() && length_of_process_root(on_host) == 0) {
         if (::stat(path(on_host).c_str(), &status) != 0) return cannot("cannot look at", path(on_host), errno);
         return numbers_of(status);
     }
     const Descriptor fd(open_below(on_host, O_PATH));
-    if (fd.get() < 0 || ::fstat(fd.get(), &status) != 0) return cannot("cannot look at", path(on_host), errno);
+    if (!fd.ok() || ::fstat(fd.get(), &status) != 0) return cannot("cannot look at", path(on_host), errno);
     return numbers_of(status);
 }
 
 Result<std::vector<std::string>> HostRoot::list(std::string_view on_host) const {
     Descriptor fd(open_below(on_host, O_RDONLY | O_DIRECTORY));
-    if (fd.get() < 0) return cannot("cannot list", path(on_host), errno);
+    if (!fd.ok()) return cannot("cannot list", path(on_host), errno);
     const std::unique_ptr<DIR, int (*)(DIR*)> directory(::fdopendir(fd.get()), &::closedir);
     if (!directory) return cannot("cannot list", path(on_host), errno);
     fd.release();

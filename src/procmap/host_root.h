@@ -4,8 +4,8 @@
 // Read-only. Bounded: no file is read beyond the limit given. Paths are absolute on the host ("/proc/1/stat").
 //
 // Under another root a symbolic link with an absolute target leads to that place below the root, and ".." does not lead
-// out of it (openat2 with RESOLVE_IN_ROOT, Linux 5.6; before that, and where a seccomp filter forbids it, links are
-// followed as they are). Links that only the kernel can follow (/host/proc/1/exe) are followed by the kernel.
+// out of it (open_in_root.h). What lies below /proc/PID/root is seen as that process sees it, on the node itself too.
+// Links that only the kernel can follow (/host/proc/1/exe) are followed by the kernel where DIR/proc is the real one.
 // Only regular files are read: to open a device may already do something, a FIFO may wait for ever.
 #pragma once
 
@@ -43,8 +43,15 @@ public:
     // For reading in pieces: a descriptor of the regular file, which the caller closes.
     [[nodiscard]] Result<int> open(std::string_view on_host) const;
 
+    // For listing it, and for names below it: a descriptor which the caller closes.
+    [[nodiscard]] Result<int> open_directory(std::string_view on_host) const;
+    // Is its /proc a running kernel's ("/", or the host's root mounted somewhere), not files that somebody wrote?
+    [[nodiscard]] bool has_real_proc() const;
 private:
-    [[nodiscard]] int open_below(std::string_view on_host, int flags) const;  // -1 and errno
+    // All three: -1 and errno.
+    [[nodiscard]] int open_top() const;
+    [[nodiscard]] int open_below(std::string_view on_host, int flags) const;
+    [[nodiscard]] int open_proc() const;  // of another root, if it is real
 
     std::string directory_;  // no slash at the end; empty for "/"
 };

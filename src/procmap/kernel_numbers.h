@@ -46,4 +46,12 @@ inline std::uint64_t socket_inode(std::string_view link) {
     return inode;
 }
 
+// The link of a namespace: "net:[4026531840]", kind "net" → 4026531840; 0: something else.
+inline std::uint64_t namespace_inode(std::string_view link, std::string_view kind) {
+    std::uint64_t inode = 0;
+    if (!link.starts_with(kind) || !link.substr(kind.size()).starts_with(":[")) return 0;
+    std::from_chars(link.data() + kind.size() + 2, link.data() + link.size(), inode);
+    return inode;
+}
+
 }  // namespace hopscope::procmap

@@ -1,8 +1,5 @@
 #include "procmap/survey.h"
 
-#include <linux/magic.h>
-#include <sys/vfs.h>
-
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -12,6 +9,7 @@
 #include "core/limits.h"
 #include "core/node_words.h"
 #include "procmap/config/config.h"
+#include "procmap/kernel_numbers.h"
 #include "procmap/names/arguments.h"
 #include "procmap/names/ask.h"
 #include "procmap/names/execs.h"
@@ -26,19 +24,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kAskAgainAfter{10};  // a runtime that gave no answer
 
-// Its sockets and ports are those of this machine: "/" or the host's root mounted somewhere; not a fake tree.
-bool is_running_node(const HostRoot& root) {
-    if (root.is_live()) return true;
-    struct statfs where {};
-    return ::statfs(root.path("/proc").c_str(), &where) == 0 && where.f_type == PROC_SUPER_MAGIC;
-}
-
-std::uint64_t namespace_of_link(const Result<std::string>& link) {
-    if (!link || !link->starts_with("net:[")) return 0;
-    std::uint64_t inode = 0;
-    std::from_chars(link->data() + 5, link->data() + link->size(), inode);
-    return inode;
-}
+std::uint64_t namespace_of_link(const Result<std::string>& link) { return link ? namespace_inode(*link, "net") : 0; }
 
 void read_port_range(const HostRoot& root, Node& node) {
     const Result<std::string> text = root.read("/proc/sys/net/ipv4/ip_local_port_range", 64);
@@ -130,7 +116,7 @@ struct Survey::State {
     HostRoot root;
     SurveyOptions options;
     TableReader reader;
-    bool running = is_running_node(root);
+    bool running = root.has_real_proc();  // its sockets and ports are those of this machine
 
     std::map<ProcessId, Settings> settings;
     // What the runtimes said last, and what they were asked about.

@@ -134,6 +134,24 @@ TEST(RunPorts, another_machine_s_files_cannot_be_read_with_ebpf) {
 }
 
 TEST(RunGraph, every_format) {
+TEST(RunPorts, only_a_network_namespace_is_taken_for_one) {
+    const std::pair<const char*, const char*> cases[] = {
+        {"/etc/passwd", "it is a file, but not one of a namespace"},
+        {"/proc/self/ns/uts", "it is a namespace, but not one of the network"},
+        {"/etc", "Is a directory"},
+        {"/dev/null", "Not a regular file"},
+        {"4294967295", "No such file or directory"}};
+    for (const auto& [which, why] : cases) {
+        const Ran ran = hopscope(std::string("ports --netns ") + which);
+        EXPECT_EQ(ran.code, 2) << which;
+        EXPECT_THAT(ran.err, HasSubstr(why)) << which;
+        EXPECT_THAT(ran.err, HasSubstr("[NOD-03]")) << which;
+    }
+    for (const char* which : {"/proc/self/ns/net", "/proc/thread-self/ns/net"})
+        EXPECT_EQ(hopscope(std::string("ports --netns ") + which).err.find("NOD-03"), std::string::npos) << which;
+    EXPECT_EQ(hopscope("ports --netns 1" + on("kubelet-open")).err.find("NOD-03"), std::string::npos);  // links only
+}
+
     EXPECT_THAT(hopscope("graph" + on("kubelet-1.26-containerd")).out, HasSubstr("containerd[2685]"));
     EXPECT_TRUE(hopscope("graph -o dot" + on("kubelet-1.26-containerd")).out.starts_with("digraph hopscope {"));
     EXPECT_TRUE(hopscope("graph -o mermaid" + on("kubelet-1.26-containerd")).out.starts_with("flowchart LR\n"));

@@ -38,11 +38,17 @@ ProcessFiles::ProcessFiles(const HostRoot& root, const Process& process, std::ve
 
 std::string ProcessFiles::absolute(std::string_view path) const {
     if (path.starts_with('/')) return std::string(path);
-    const Result<std::string> cwd = root_.read_link("/proc/" + std::to_string(process_.id.pid) + "/cwd");
-    return in_directory(cwd && cwd->starts_with('/') ? *cwd : "/", path);
+    const std::string process = "/proc/" + std::to_string(process_.id.pid);
+    const Result<std::string> cwd = root_.read_link(process + "/cwd"), top = root_.read_link(process + "/root");
+    std::string_view directory = cwd && cwd->starts_with('/') ? std::string_view(*cwd) : "/";
+    // After chroot(2) the kernel still tells it from our root; to the process it lies below its own.
+    if (top && *top != "/" && directory.starts_with(*top) &&
+        (directory.size() == top->size() || directory[top->size()] == '/'))
+        directory.remove_prefix(top->size());
+    return in_directory(directory, path);
 }
 
-std::string ProcessFiles::on_host(std::string_view path) const { return prefix_ + std::string(path); }
+std::string ProcessFiles::on_host(std::string_view path) const { return prefix_ + absolute(path); }
 
 void ProcessFiles::note(const std::string& on_host, const Result<FileNumbers>& numbers) {
     if (!seen_) return;

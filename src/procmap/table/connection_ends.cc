@@ -16,6 +16,7 @@
 #include <memory>
 #include <string>
 
+#include "core/descriptor.h"
 #include "procmap/kernel_numbers.h"
 
 namespace hopscope::procmap {
@@ -111,9 +112,12 @@ std::uint64_t ConnectionEnds::socket(const Endpoint& local, const Endpoint& remo
 std::optional<SocketOwner> ConnectionEnds::holder(std::uint64_t inode, std::span<const ProcessId> pids) const {
     if (inode == 0) return std::nullopt;
     for (const ProcessId& process : pids) {
-        const std::string folder = root_.path("/proc/" + std::to_string(process.pid) + "/fd");
-        const std::unique_ptr<DIR, CloseDirectory> directory(::opendir(folder.c_str()));
-        if (!directory) continue;  // ended, or not ours to see
+        const auto opened = root_.open_directory("/proc/" + std::to_string(process.pid) + "/fd");
+        if (!opened) continue;  // ended, or not ours to see
+        Descriptor folder(*opened);
+        const std::unique_ptr<DIR, CloseDirectory> directory(::fdopendir(folder.get()));
+        if (!directory) continue;
+        folder.release();
         while (const dirent* entry = ::readdir(directory.get())) {
             char link[64];
             const ssize_t size = ::readlinkat(::dirfd(directory.get()), entry->d_name, link, sizeof link);

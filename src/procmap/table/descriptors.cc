@@ -36,16 +36,17 @@ DirectoryFacts told(const struct stat& status) {
             .open = static_cast<std::uint64_t>(status.st_size)};
 }
 
+// Links are not followed: of the kernel's none is one, in a tree they could lead to another root's processes.
 DirectoryFacts look_at(int proc, const ProcPath& path) {
     struct stat status {};
-    return ::fstatat(proc, path.text(), &status, 0) == 0 ? told(status) : DirectoryFacts();
+    return ::fstatat(proc, path.text(), &status, AT_SYMLINK_NOFOLLOW) == 0 ? told(status) : DirectoryFacts();
 }
 
 }  // namespace
 
 Walk DescriptorWalk::of(int proc, std::uint32_t pid, std::vector<HeldSocket>& out, DirectoryFacts& directory) {
     out.clear();
-    const int opened = ::openat(proc, ProcPath(pid, "fd").text(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int opened = ::openat(proc, ProcPath(pid, "fd").text(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (opened < 0) {
         const bool denied = is_refused(errno);
         directory = look_at_descriptors(proc, pid);

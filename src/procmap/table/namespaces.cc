@@ -42,7 +42,7 @@ bool take_text(const HostRoot& root, const std::string& path, const Source* sour
         take_inet_text(*text, source->transport, inode, out.sockets);
     } else {
         out.peers_unknown = true;
-        take_unix_text(*text, inode, out.sockets);
+        out.not_believed += take_unix_text(*text, inode, out.sockets);
     }
     return true;
 }

@@ -27,6 +27,7 @@ struct NamespaceSockets {
     std::uint64_t not_read = 0;             // … of which nothing was read
     std::uint64_t processes_elsewhere = 0;  // processes whose namespace could not be asked
     bool peers_unknown = false;             // unix sockets came from text
+    std::uint64_t not_believed = 0;         // lines of that text
     std::vector<std::string> limits;
 };
 

@@ -5,9 +5,11 @@
 #include <charconv>
 #include <cstring>
 #include <optional>
+#include <unordered_set>
 
 #include "core/limits.h"
 #include "procmap/kernel_numbers.h"
+#include "procmap/table/text_doubts.h"
 
 namespace hopscope::procmap {
 namespace {
@@ -28,6 +30,7 @@ public:
     }
     // What follows after one space: a path may hold spaces.
     [[nodiscard]] std::string_view rest() const { return rest_.empty() ? rest_ : rest_.substr(1); }
+    [[nodiscard]] bool has_rest() const { return !rest_.empty(); }
 
 private:
     std::string_view rest_;
@@ -89,7 +92,10 @@ void take_inet_text(std::string_view text, Transport transport, std::uint64_t ne
     });
 }
 
-void take_unix_text(std::string_view text, std::uint64_t net_namespace, std::vector<Socket>& out) {
+std::size_t take_unix_text(std::string_view text, std::uint64_t net_namespace, std::vector<Socket>& out) {
+    const std::size_t first = out.size();
+    std::vector<bool> is_sure;                 // of those from `first` on
+    std::optional<std::size_t> bytes_of_name;  // printed since the name began that the line before may belong to
     for_each_line(text, [&](std::string_view line) {
         Words words(line);
         words.next();  // address, or a number for those without privilege
@@ -99,7 +105,11 @@ void take_unix_text(std::string_view text, std::uint64_t net_namespace, std::vec
         const auto type = number<unsigned>(words.next(), 16);
         const auto state = number<unsigned>(words.next(), 16);
         const auto inode = number<std::uint64_t>(words.next(), 10);
+        if (bytes_of_name) *bytes_of_name += 1 + line.size();
+        if (bytes_of_name > limits::kUnixNameBytesMax) bytes_of_name.reset();
         if (!flags || !type || !state || !inode || out.size() >= limits::kSocketsMax) return;
+        is_sure.push_back(!bytes_of_name);
+        if (words.has_rest()) bytes_of_name = words.rest().size();
         Socket& socket = out.emplace_back();
         socket.transport = *type == 2   ? Transport::unix_dgram
                            : *type == 5 ? Transport::unix_seqpacket
@@ -111,6 +121,13 @@ void take_unix_text(std::string_view text, std::uint64_t net_namespace, std::vec
         socket.net_namespace = net_namespace;
         socket.unix_local = {std::string(words.rest()), *inode};
     });
+    std::unordered_set<std::uint64_t> sure;
+    for (std::size_t at = 0; at < is_sure.size(); ++at)
+        if (is_sure[at]) sure.insert(out[first + at].inode);
+    std::vector<bool> is_left_out(out.size());
+    for (std::size_t at = 0; at < is_sure.size(); ++at)
+        is_left_out[first + at] = !is_sure[at] && sure.contains(out[first + at].inode);
+    return erase_places(out, is_left_out);
 }
 
 }  // namespace hopscope::procmap

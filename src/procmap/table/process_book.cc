@@ -1,6 +1,7 @@
 #include "procmap/table/process_book.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -10,12 +11,20 @@
 #include <utility>
 
 #include "core/limits.h"
+#include "procmap/kernel_numbers.h"
+#include "procmap/open_in_root.h"
 #include "procmap/table/numbered_entries.h"
+#include "procmap/table/proc_path.h"
 
 namespace hopscope::procmap {
 namespace {
 
 constexpr std::uint64_t kYoungSeconds = 10;  // a process that was forked to run another program has done it by then
+
+bool is_link(int proc, std::uint32_t pid) {
+    struct stat status {};
+    return ::fstatat(proc, ProcPath(pid, "").text(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(status.st_mode);
+}
 
 // Ticks since boot, as field 22 of /proc/PID/stat counts them, so long ago.
 std::uint64_t ticks_ago(std::uint64_t seconds) {
@@ -37,7 +46,6 @@ ProcessBook::~ProcessBook() {
 }
 
 Status ProcessBook::refresh(bool everything) {
-    if (proc_ < 0) proc_ = ::open(root_->path("/proc").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     const auto cannot_read_proc = [this](const char* doing, int error) {
         return Error{.doing = doing,
                      .subject = root_->path("/proc"),
@@ -46,7 +54,12 @@ Status ProcessBook::refresh(bool everything) {
                      .hint = "--host-root DIR, where DIR/proc is the host's /proc",
                      .code = "NOD-02"};
     };
-    if (proc_ < 0) return unexpected(cannot_read_proc("cannot open", errno));
+    if (proc_ < 0) {
+        const auto opened = root_->open_directory("/proc");
+        if (!opened) return unexpected(cannot_read_proc("cannot open", opened.error().errno_value));
+        proc_ = *opened;
+        is_real_proc_ = is_procfs(proc_);
+    }
     std::vector<std::uint32_t> pids;
     ::lseek(proc_, 0, SEEK_SET);
     const int error = each_numbered_entry(proc_, [&](std::uint32_t pid, const char*) {
@@ -54,6 +67,8 @@ Status ProcessBook::refresh(bool everything) {
         return true;
     });
     if (error != 0 && pids.empty()) return unexpected(cannot_read_proc("cannot list", error));
+    // A tree's /proc/5 that is a link to the node's own /proc/1.
+    if (!is_real_proc_) std::erase_if(pids, [this](std::uint32_t pid) { return is_link(proc_, pid); });
     std::sort(pids.begin(), pids.end());
     cut_ = pids.size() > limits::kProcessesMax;
     if (cut_) pids.resize(limits::kProcessesMax);
@@ -73,8 +88,15 @@ Status ProcessBook::refresh(bool everything) {
 }
 
 void ProcessBook::ask_namespace(ProcessFacts& facts) {
+std::uint64_t ProcessBook::namespace_of(std::uint32_t pid, std::string_view kind, bool* denied) const {
+    const std::string file = "ns/" + std::string(kind);
+    if (is_real_proc_) return read_namespace(proc_, pid, file, denied);
+    const auto link = root_->read_link("/proc/" + std::to_string(pid) + "/" + file);  // "ns" could be a link itself
+    return link ? namespace_inode(*link, kind) : 0;
+}
+
     facts.namespace_asked = true;
-    facts.process.net_namespace = read_namespace(proc_, facts.process.id.pid, "ns/net", &facts.namespace_denied);
+    facts.process.net_namespace = namespace_of(facts.process.id.pid, "net", &facts.namespace_denied);
 }
 
 bool ProcessBook::is_settled(const KnownProcess& known) const {
@@ -129,7 +151,7 @@ bool ProcessBook::read_facts(std::uint32_t pid, ProcessFacts& out) {
     programs_.judge(out);
     if (out.process.role == ProcessRole::unknown && out.process.role_doubt.empty() && root_->is_live()) return true;
     ask_namespace(out);
-    out.process.pid_namespace = read_namespace(proc_, pid, "ns/pid");
+    out.process.pid_namespace = namespace_of(pid, "pid");
     return true;
 }
 

@@ -65,6 +65,7 @@ private:
     };
 
     [[nodiscard]] bool is_settled(const KnownProcess& known) const;
+    [[nodiscard]] std::uint64_t namespace_of(std::uint32_t pid, std::string_view kind, bool* denied = nullptr) const;
     void ask_namespace(ProcessFacts& facts);
     void take_home(ProcessFacts& facts);
     bool read_facts(std::uint32_t pid, ProcessFacts& out);
@@ -75,6 +76,7 @@ private:
     Programs programs_;
     DescriptorWalk descriptors_;
     int proc_ = -1;
+    bool is_real_proc_ = false;     // the kernel's; else a tree's files
     bool forks_are_known_ = false;  // by their places in memory
     bool cut_ = false;
     std::uint64_t round_ = 0;

@@ -8,10 +8,10 @@
 #include <cerrno>
 #include <charconv>
 #include <climits>
-#include <optional>
 #include <string>
 
 #include "core/limits.h"
+#include "procmap/kernel_numbers.h"
 #include "procmap/table/cgroup_path.h"
 #include "procmap/table/proc_path.h"
 
@@ -56,20 +56,22 @@ void take_arguments(std::string_view bytes, std::vector<Untrusted>& out) {
     }
 }
 
-// The second number of "Uid:\t0\t0\t0\t0": the effective one.
-std::optional<std::uint32_t> effective_user(std::string_view status) {
+// All four numbers of "Uid:\t0\t0\t0\t0" are root's: real, effective, saved and that of the file system. The real one
+// of a setuid program is whoever started it.
+bool is_all_root(std::string_view status) {
     const std::size_t line = status.find("\nUid:");
-    if (line == std::string_view::npos) return std::nullopt;
+    if (line == std::string_view::npos) return false;
     std::string_view rest = status.substr(line + 5);
-    std::uint32_t user = 0;
-    for (int field = 0; field < 2; ++field) {
-        const std::size_t start = rest.find_first_of("0123456789");
-        if (start == std::string_view::npos) return std::nullopt;
-        rest.remove_prefix(start);
-        const char* end = std::from_chars(rest.data(), rest.data() + rest.size(), user).ptr;
-        rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+    rest = rest.substr(0, rest.find('\n'));
+    int users = 0;
+    while (true) {
+        rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
+        if (rest.empty()) return users == 4;
+        const std::string_view user = rest.substr(0, rest.find_first_of(" \t"));
+        if (user != "0") return false;
+        ++users;
+        rest.remove_prefix(user.size());
     }
-    return user;
 }
 
 }  // namespace
@@ -108,11 +110,7 @@ std::uint64_t read_namespace(int proc, std::uint32_t pid, std::string_view file,
     const ssize_t size = ::readlinkat(proc, ProcPath(pid, file).text(), target.data(), target.size());
     if (size < 0 && denied != nullptr) *denied = is_denied(errno);
     if (size <= 0) return 0;
-    const std::string_view text(target.data(), static_cast<std::size_t>(size));
-    const std::size_t bracket = text.find('[');
-    std::uint64_t inode = 0;
-    if (bracket != std::string_view::npos) std::from_chars(text.data() + bracket + 1, text.data() + text.size(), inode);
-    return inode;
+    return namespace_inode({target.data(), static_cast<std::size_t>(size)}, file.substr(file.rfind('/') + 1));
 }
 
 bool read_process(int proc, std::uint32_t pid, ProcessFacts& out) {
@@ -126,7 +124,7 @@ bool read_process(int proc, std::uint32_t pid, ProcessFacts& out) {
 
 bool runs_as_root(const HostRoot& root, std::uint32_t pid) {
     const auto status = root.read("/proc/" + std::to_string(pid) + "/status", limits::kStatusFileBytesMax);
-    return status && effective_user(*status) == 0U;
+    return status && is_all_root(*status);
 }
 
 void read_executable(int proc, ProcessFacts& facts) {

@@ -24,6 +24,7 @@ struct ProcessFacts {
     bool is_kernel_thread = false;
     bool is_monitor = false;                                 // its cgroup is that of conmon
     bool exe_denied = false;                                 // the executable may not be looked at
+    bool program_unread = false;                             // nor was it searched: too much was before it
     bool namespace_asked = false, namespace_denied = false;  // of the network
 };
 
@@ -36,7 +37,8 @@ void read_container(int proc, ProcessFacts& facts);
 // Its arguments: apart, because the kernel has to look into the process' memory for them and few are asked for.
 void read_arguments(int proc, ProcessFacts& facts);
 
-// Does it run as root (its effective user)? False also where it is gone.
+// Is it root's own: its real user and all others? A setuid program that an ordinary user started is not, until it makes
+// itself root's wholly (sudo does). False also where it is gone.
 bool runs_as_root(const HostRoot& root, std::uint32_t pid);
 
 // The inode in "net:[4026531840]"; 0: not readable. `file`: "ns/net", "ns/pid".

@@ -84,8 +84,8 @@ void Programs::judge(ProcessFacts& facts) {
     } else if (facts.exe_denied) {
         source.why_not = std::strerror(EACCES);
     }
-    // An ordinary user may not look at another's executable. What a root process calls itself by is weaker, but no
-    // ordinary user can make one lie.
+    // An ordinary user may not look at another's executable. What a process of root calls itself by is weaker, and
+    // doubtful: an ordinary user can hardly make one lie.
     if (named && facts.exe_denied && !process.cmdline.empty() && process.container_id.empty() &&
         runs_as_root(*root_, process.id.pid)) {
         const std::string& first = process.cmdline.front().raw();

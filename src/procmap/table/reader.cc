@@ -17,6 +17,7 @@
 #include "procmap/table/namespaces.h"
 #include "procmap/table/process_book.h"
 #include "procmap/table/socket_index.h"
+#include "procmap/table/text_doubts.h"
 
 namespace hopscope::procmap {
 namespace {
@@ -58,7 +59,11 @@ std::string counted(std::uint64_t count, const char* what, const char* plural = 
 }
 
 // What the scanner knows of a socket and the kernel's other answer does not, and who holds it.
-void complete(Socket& socket, const Socket& scanned) {
+void complete(Socket& socket, const Socket& scanned, bool is_text) {
+    if (is_text && is_unix(socket.transport) && is_unix(scanned.transport)) {  // a text can be made up
+        socket.state = scanned.state;
+        socket.unix_local.path = scanned.unix_local.path;
+    }
     if (socket.unix_local.path.empty()) socket.unix_local.path = scanned.unix_local.path;
     if (socket.unix_peer_inode == 0) socket.unix_peer_inode = scanned.unix_peer_inode;
     if (socket.file_inode == 0) {
@@ -100,7 +105,7 @@ struct TableReader::State {
     bool misses_owner(const std::vector<Socket>& sockets) const;
     void remember_ownerless(const std::vector<Socket>& sockets);
     void give_owners(std::vector<Socket>& sockets);
-    void owners_by_scan(std::vector<Socket>& scanned, std::vector<Socket>& sockets);
+    void owners_by_scan(std::vector<Socket>& scanned, std::vector<Socket>& sockets, bool is_text);
     void take_processes(SocketTable& table);
     void prove_by_sockets(SocketTable& table);
     void tell_limits(SocketTable& table, const NamespaceSockets& spaces, bool scanned);
@@ -207,7 +212,7 @@ void TableReader::State::read_all(bool everything, NamespaceSockets& out) {
     if (everything) remember_ownerless(out.sockets);
 }
 
-void TableReader::State::owners_by_scan(std::vector<Socket>& scanned, std::vector<Socket>& sockets) {
+void TableReader::State::owners_by_scan(std::vector<Socket>& scanned, std::vector<Socket>& sockets, bool is_text) {
     std::unordered_map<std::uint32_t, ProcessId> ids;
     for (const KnownProcess& known : book.processes()) ids.emplace(known.facts.process.id.pid, known.facts.process.id);
     for (Socket& socket : scanned) {
@@ -218,7 +223,7 @@ void TableReader::State::owners_by_scan(std::vector<Socket>& scanned, std::vecto
             return found == ids.end();
         });
         const bool known =
-            by_inode.each(socket.inode, [&](std::size_t position) { complete(sockets[position], socket); });
+            by_inode.each(socket.inode, [&](std::size_t position) { complete(sockets[position], socket, is_text); });
         // Else opened since, or of a namespace that we cannot enter.
         if (known || (!options.udp && socket.transport == Transport::udp) || sockets.size() >= limits::kSocketsMax)
             continue;
@@ -328,6 +333,10 @@ Result<SocketTable> TableReader::State::read() {
     Status listed = book.refresh(everything);
     NamespaceSockets spaces;
     if (use_scan) {
+    if (spaces.not_believed > 0)
+        table.limits.push_back(counted(spaces.not_believed, "line") + " of /proc/net/unix contradicted others and " +
+                               (spaces.not_believed == 1 ? "was" : "were") +
+                               " not believed: the name of a socket may hold a line end and more");
         read_own(spaces);
         read_others(spaces);
     } else {
@@ -338,7 +347,10 @@ Result<SocketTable> TableReader::State::read() {
         table.limits.push_back("no process can be named: cannot list /proc (" + listed.error().why + ")");
     }
     table.sockets = std::move(spaces.sockets);
-    if (use_scan) owners_by_scan(scanned, table.sockets);
+    if (use_scan) owners_by_scan(scanned, table.sockets, spaces.peers_unknown);
+    if (spaces.peers_unknown)
+        spaces.not_believed +=
+            take_back_contradicted(table.sockets) + take_back_other_protocols(options.root, table.sockets);
     take_processes(table);
     prove_by_sockets(table);
     table.method = use_scan                                   ? "iter/task_file + sock_diag"

@@ -27,7 +27,7 @@ inline void add(const Tree& tree, const FakeProcess& process) {
                        " 1 1 0 -1 " + std::to_string(process.flags);
     for (int field = 10; field < 22; ++field) stat += " 0";
     tree.write(folder + "/stat", stat + " " + std::to_string(process.start) + " 1 2 3\n");
-    tree.write(folder + "/status", "Name:\tx\nUid:\t99\t" + std::to_string(process.uid) + "\t0\t0\n");
+    tree.write(folder + "/status", "Name:\tx\nUid:\t" + std::to_string(process.uid) + "\t0\t0\t0\n");
     std::string line;
     for (const std::string& argument : process.arguments) line += argument + '\0';
     tree.write(folder + "/cmdline", line);

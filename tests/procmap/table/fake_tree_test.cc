@@ -1,6 +1,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "core/descriptor.h"
+#include "core/limits.h"
+#include "procmap/table/elf_builder.h"
 #include "procmap/table/fake_node.h"
 #include "procmap/table/process_facts.h"
 #include "procmap/table/reader.h"
@@ -10,6 +16,7 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 const Socket* by_inode(const SocketTable& table, std::uint64_t inode) {
     for (const Socket& socket : table.sockets)
@@ -107,6 +114,30 @@ TEST(FakeTree, WithoutProcIsAnError) {
     EXPECT_EQ(table.error().errno_value, ENOENT);
 }
 
+// Programs that are searched in vain, and after them the one that matters: it is told that it was not reached, and the
+// next look begins where this one ended.
+TEST(FakeTree, SearchedProgramsHaveAMeasureForEachLook) {
+    const test::Tree tree;
+    constexpr std::uint32_t kMany = limits::kProgramScanBytesPerLook / limits::kProgramScanBytesMax;
+    for (std::uint32_t pid = 1; pid <= kMany; ++pid) {
+        const std::string exe = "/bin/" + std::to_string(pid);
+        test::write_with_holes(tree, exe, {".gopclntab"}, limits::kProgramScanBytesMax);
+        test::add(tree, {.pid = pid, .comm = "x", .exe = exe});
+    }
+    tree.write("/bin/dockerd", test::elf64({{".gopclntab", "github.com/docker/docker/daemon.(*Daemon)"}}));
+    test::add(tree, {.pid = 100, .comm = "dockerd", .arguments = {"dockerd"}, .exe = "/bin/dockerd"});
+    TableReader reader({.root = HostRoot(tree.directory())});
+    const auto first = reader.read();
+    ASSERT_TRUE(first);
+    EXPECT_EQ(find_process(*first, 100)->role, ProcessRole::unknown);
+    EXPECT_THAT(first->limits, Contains("the programs of 1 process were not searched for what they are: others took "
+                                        "all of 536870912 bytes"));
+    const auto second = reader.read();
+    ASSERT_TRUE(second);
+    EXPECT_EQ(find_process(*second, 100)->role, ProcessRole::dockerd);
+    EXPECT_THAT(second->limits, Not(Contains(HasSubstr("were not searched"))));
+}
+
 // Files that are missing or hold anything: no process of them, no error.
 TEST(FakeTree, BrokenProcesses) {
     const test::Tree tree;
@@ -123,6 +154,80 @@ TEST(FakeTree, BrokenProcesses) {
     ASSERT_TRUE(table);
     ASSERT_EQ(table->processes.size(), 1U);
     EXPECT_TRUE(table->processes[0].comm == "fine");
+}
+
+// /proc of the running node is not taken for the tree's, whatever part of a path is a link to it.
+TEST(FakeTree, LinksToTheNodesOwnProcesses) {
+    const test::Tree tree;
+    test::add(tree, {.pid = 1, .comm = "fine"});
+    const std::string own = "/proc/" + std::to_string(::getpid());
+    tree.link("/proc/5", own);
+    test::add(tree, {.pid = 7, .comm = "links"});
+    std::filesystem::remove_all(tree.path("/proc/7/fd"));
+    std::filesystem::remove_all(tree.path("/proc/7/ns"));
+    tree.link("/proc/7/fd", own + "/fd");
+    tree.link("/proc/7/ns", own + "/ns");
+    const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    struct stat status {};
+    ASSERT_EQ(::fstat(socket.get(), &status), 0);
+    tree.write("/proc/net/unix",
+               "0: 00000002 00000000 00010000 0001 01 " + std::to_string(status.st_ino) + " /run/x\n");
+    TableReader reader({.root = HostRoot(tree.directory())});
+    const auto table = reader.read();
+    ASSERT_TRUE(table);
+    ASSERT_EQ(table->processes.size(), 2U);
+    EXPECT_TRUE(table->processes[1].comm == "links");
+    EXPECT_EQ(table->processes[1].net_namespace, 0U);
+    EXPECT_EQ(table->processes[1].pid_namespace, 0U);
+    ASSERT_EQ(table->sockets.size(), 1U);
+    EXPECT_TRUE(table->sockets[0].owners.empty());
+
+    const test::Tree linked;
+    std::filesystem::create_directory_symlink("/proc", linked.path("/proc"));
+    TableReader other({.root = HostRoot(linked.directory())});
+    EXPECT_FALSE(other.read());
+}
+
+// A name with a line end gives a descriptor of somebody else a path.
+TEST(FakeTree, MadeUpLinesOfUnixSockets) {
+    const test::Tree tree;
+    test::add(tree, {.pid = 1, .comm = "containerd", .sockets = {{3, 100}, {4, 101}, {5, 102}}});
+    test::add(tree, {.pid = 9, .comm = "liar", .sockets = {{3, 300}}});
+    const auto line = [](unsigned inode, const std::string& rest) {
+        return "0000000000000000: 00000002 00000000 00010000 0001 01 " + std::to_string(inode) + rest + "\n";
+    };
+    tree.write("/proc/net/tcp", tcp_line("0100007F:280A", "0A", 102));
+    tree.write("/proc/net/unix", "Num       RefCount Protocol Flags    Type St Inode Path\n" + line(300, " @x") +
+                                     line(100, " /run/evil.sock") + line(301, " @x") + line(101, " /run/e") +
+                                     line(302, " @x") + line(102, " /run/evil.sock") + line(7, "") +
+                                     line(100, " /run/true.sock") + line(8, " @b") + line(101, " /run/f"));
+    TableReader reader({.root = HostRoot(tree.directory())});
+    const auto table = reader.read();
+    ASSERT_TRUE(table);
+    EXPECT_EQ(by_inode(*table, 100)->unix_local.path, "/run/true.sock");  // this one cannot be the end of a name
+    EXPECT_EQ(by_inode(*table, 101)->unix_local.path, "");                // one of the two is made up: which?
+    EXPECT_NE(by_inode(*table, 101)->state, SocketState::listen);
+    EXPECT_EQ(by_inode(*table, 101)->owners.size(), 1U);
+    EXPECT_EQ(by_inode(*table, 102)->transport, Transport::tcp);
+    for (const Socket& socket : table->sockets) EXPECT_NE(socket.unix_local.path, "/run/evil.sock");
+    EXPECT_THAT(table->limits, Contains(HasSubstr("4 lines of /proc/net/unix contradicted others")));
+}
+
+TEST(ProcessFacts, OnlyAllFourUsersOfRootAreRoot) {
+    const test::Tree tree;
+    const HostRoot root(tree.directory());
+    const auto is_root = [&](std::string_view users) {
+        tree.write("/proc/7/status", "Name:\tx\nUid:\t" + std::string(users) + "\nGid:\t0\t0\t0\t0\n");
+        return runs_as_root(root, 7);
+    };
+    EXPECT_TRUE(is_root("0\t0\t0\t0"));
+    EXPECT_FALSE(is_root("65534\t0\t0\t0"));  // a setuid program that nobody started
+    EXPECT_FALSE(is_root("0\t65534\t0\t0"));
+    EXPECT_FALSE(is_root("0\t0\t1\t0"));
+    EXPECT_FALSE(is_root("0\t0\t0\t10"));
+    EXPECT_FALSE(is_root("0\t0"));
+    EXPECT_FALSE(is_root(""));
+    EXPECT_FALSE(runs_as_root(root, 8));
 }
 
 TEST(ProcessFacts, StatCutAnywhere) {

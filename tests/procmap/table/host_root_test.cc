@@ -1,7 +1,9 @@
 #include "procmap/host_root.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -60,14 +62,95 @@ TEST(HostRoot, LinksStayBelowTheRoot) {
 }
 
 TEST(HostRoot, FollowsLinksOfTheKernelBelowAnotherRoot) {
-    // As in a container with the host's root at /host: here the tree's /proc is the real one.
+    // As in a container with the host's root at /host: another name of a root whose /proc is the real one.
+    const HostRoot root("/proc/self/root");
+    ASSERT_FALSE(root.is_live());
+    EXPECT_TRUE(root.has_real_proc());
+    const std::string own = "/proc/" + std::to_string(::getpid());
+    for (const std::string file : {"/exe", "/fd/0", "/cwd", "/root", "/ns/net"})
+        EXPECT_TRUE(root.stat(own + file)) << file;
+    EXPECT_TRUE(root.stat(own + "/exe")->is_regular);
+    EXPECT_EQ(root.stat("/proc/self/exe")->inode, HostRoot().stat("/proc/self/exe")->inode);
+    EXPECT_EQ(root.stat(own + "/root/etc")->inode, HostRoot().stat("/etc")->inode);
+    const auto through = root.stat(own + "/cwd/CMakeLists.txt");  // what lies below leads anywhere
+    ASSERT_FALSE(through);
+    EXPECT_EQ(through.error().errno_value, EXDEV);
+}
+
+// A link that leads to itself, and one that leads to where it would be outside: neither is followed out of the tree.
+TEST(HostRoot, NoLinkOfATreeLeadsOut) {
+    Tree outside;
+    outside.write("/secret", "of the node");
     Tree tree;
-    std::filesystem::create_directory_symlink("/proc", tree.directory() + "/proc");
+    tree.link("/proc/7/root/loop", outside.path("/secret"));
+    tree.link(outside.path("/secret"), outside.path("/secret"));  // in the tree: to itself
+    tree.link("/proc/7/exe", outside.path("/secret"));
+    tree.link("/proc/7/cwd", "/proc/7/cwd");
     const HostRoot root(tree.directory());
-    // The link itself is absolute and so leads to the tree's own (looping) /proc: only the plain way remains.
-    const auto exe = root.stat("/proc/" + std::to_string(::getpid()) + "/exe");
-    ASSERT_TRUE(exe) << exe.error().why;
-    EXPECT_TRUE(exe->is_regular);
+    for (const char* path : {"/proc/7/root/loop", "/proc/7/exe", "/proc/7/cwd"}) {
+        EXPECT_FALSE(root.read(path)) << path;
+        EXPECT_FALSE(root.stat(path)) << path;
+        EXPECT_FALSE(root.list(path)) << path;
+    }
+    Tree linked;
+    std::filesystem::create_directory_symlink("/proc", linked.directory() + "/proc");
+    const HostRoot other(linked.directory());
+    EXPECT_FALSE(other.has_real_proc());
+    EXPECT_FALSE(other.stat("/proc/" + std::to_string(::getpid()) + "/exe"));
+    EXPECT_FALSE(other.open_directory("/proc"));
+}
+
+// A process of the tree whose root is a link, and links below it.
+TEST(HostRoot, BelowARootOfATreesProcess) {
+    Tree tree;
+    tree.write("/etc/settings", "of the tree");
+    tree.write("/containers/a/etc/settings", "of the container");
+    tree.link("/containers/a/absolute", "/etc/settings");
+    tree.link("/containers/a/up", "../../../etc/settings");
+    tree.link("/proc/7/root", "/containers/a");
+    const HostRoot root(tree.directory());
+    EXPECT_EQ(*root.read("/proc/7/root/absolute"), "of the container");
+    EXPECT_EQ(*root.read("/proc/7/root/up"), "of the container");
+    EXPECT_EQ(*root.read("/proc/7/root/../../etc/settings"), "of the container");
+    EXPECT_EQ(*root.read_link("/proc/7/root/absolute"), "/etc/settings");
+    EXPECT_EQ(*root.list("/proc/7/root"), (std::vector<std::string>{"absolute", "etc", "up"}));
+}
+
+// The node itself: the files of a process that changed its root.
+TEST(HostRoot, LinksOfAnotherRootStayInIt) {
+    if (::geteuid() != 0) GTEST_SKIP() << "chroot needs root";
+    Tree outside, tree;
+    outside.write("/settings", "of the node");
+    tree.write(outside.path("/settings"), "of the process");
+    tree.link("/absolute", outside.path("/settings"));
+    tree.link("/only-outside", outside.path("/other"));
+    outside.write("/other", "of the node");
+    tree.link("/kernels", "/proc/self/exe");
+    int pipe[2];
+    ASSERT_EQ(::pipe(pipe), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const bool in = ::chroot(tree.directory().c_str()) == 0 && ::chdir("/") == 0;
+        if (::write(pipe[1], in ? "y" : "n", 1) == 1) ::pause();
+        ::_exit(1);
+    }
+    ASSERT_GT(child, 0);
+    char done = 'n';
+    EXPECT_EQ(::read(pipe[0], &done, 1), 1);
+    const std::string below = "/proc/" + std::to_string(child) + "/root";
+    for (const HostRoot& root : {HostRoot(), HostRoot("/proc/self/root")}) {
+        const auto read = root.read(below + "/absolute"), link = root.read_link(below + "/only-outside");
+        EXPECT_EQ(read ? *read : read.error().why, "of the process");
+        EXPECT_EQ(root.stat(below + "/absolute")->size_bytes, std::string("of the process").size());
+        EXPECT_FALSE(root.stat(below + "/only-outside"));
+        EXPECT_EQ(link ? *link : link.error().why, outside.path("/other"));
+        EXPECT_FALSE(root.open(below + "/kernels"));
+    }
+    EXPECT_EQ(done, 'y');
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    ::close(pipe[0]);
+    ::close(pipe[1]);
 }
 
 TEST(HostRoot, ReadsOnlyRegularFiles) {
