@@ -170,6 +170,10 @@ struct PortFact {
     std::uint64_t seen = 0;  // upgrades or requests seen
     std::vector<Evidence> evidence;
     std::vector<std::string> findings;
+    // From traffic only: when the first of what is counted or told was seen, and when the last of each kind that proves
+    // something. 0: never, or the capture does not say when.
+    Timestamp first_seen;
+    Timestamp last_accepted, last_refused, last_named;  // 101; any other answer; named in a CRI answer
     // From the system only.
     std::string title;               // "containerd's CRI streaming server"
     std::optional<Process> process;  // the owner that tells most

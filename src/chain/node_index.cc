@@ -210,6 +210,19 @@ K8sNames NodeIndex::names_of(std::string_view container_id) const {
     return k8s;
 }
 
+bool NodeIndex::is_asked(const Socket& listener, const RuntimeFacts& runtime) const {
+    if (!is_unix(listener.transport)) return false;
+    if (runtime.socket_inode != 0) return runtime.socket_inode == listener.inode;
+    return !runtime.socket_path.empty() &&
+           normal_path(runtime.socket_path.raw()) == normal_path(listener.unix_local.path);
+}
+
+const hopscope::Process* NodeIndex::asked(const RuntimeFacts& runtime) const {
+    for (const Socket* listener : listeners_)
+        if (is_asked(*listener, runtime)) return main_owner(*listener);
+    return nullptr;
+}
+
 Owner NodeIndex::owner(const SocketOwner& owner) const {
     Owner full;
     full.process.pid = owner.process.pid;

@@ -42,6 +42,10 @@ public:
 
     // The process that best tells what a socket is for: a component before a stranger, systemd (pid 1) last.
     [[nodiscard]] const hopscope::Process* main_owner(const Socket& socket) const;
+    // Was this listener asked for names, and gave this answer?  By its inode; where that is not known, by its path.
+    [[nodiscard]] bool is_asked(const Socket& listener, const RuntimeFacts& runtime) const;
+    // Who holds the socket that was asked; null: not known.
+    [[nodiscard]] const hopscope::Process* asked(const RuntimeFacts& runtime) const;
     [[nodiscard]] Owner owner(const SocketOwner& owner) const;
 
 private:

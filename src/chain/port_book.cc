@@ -46,6 +46,12 @@ bool is_unknown_token(const Session& session) {
 
 }  // namespace
 
+void PortBook::saw(PortFact& fact, Timestamp& last_of_kind, Timestamp at) {
+    if (at.ns == 0) return;
+    if (fact.first_seen.ns == 0 || at < fact.first_seen) fact.first_seen = at;
+    last_of_kind = std::max(last_of_kind, at);
+}
+
 PortBook::Server* PortBook::server_of(const Endpoint& endpoint, const char* role) {
     if (const auto found = servers_.find(endpoint); found != servers_.end()) return &found->second;
     if (endpoint.port == 0 || servers_.size() >= limits::kPortFactsMax) return nullptr;
@@ -71,6 +77,7 @@ void PortBook::answered(const Session& session) {
         server->files.push_back(session.file);
     PortFact& fact = model_.ports[server->fact];
     ++fact.seen;
+    saw(fact, accepted ? fact.last_accepted : fact.last_refused, session.answered);
     const char* confidence = accepted ? "certain" : telling ? "medium" : kLow;
     if (sure_named(confidence) > sure_named(fact.confidence) ||
         (fact.role == kUnknownRole && is_unknown_token(session))) {
@@ -103,6 +110,7 @@ void PortBook::named_by_cri(const CriCall& call, const std::string& runtime_name
     PortFact& fact = model_.ports[server->fact];
     fact.role = role_of(HopKind::runtime);
     fact.confidence = "certain";
+    saw(fact, fact.last_named, call.answered);
     if (fact.component.empty()) fact.component = runtime_name;
     if (server->by_cri) return;
     server->by_cri = true;

@@ -32,6 +32,7 @@ private:
     };
 
     Server* server_of(const Endpoint& endpoint, const char* role);
+    static void saw(PortFact& fact, Timestamp& last_of_kind, Timestamp at);
 
     Model& model_;
     std::map<Endpoint, Server> servers_;

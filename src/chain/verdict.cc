@@ -201,6 +201,7 @@ Verdict verdict_of(Listener& listener, const NodeIndex& index, std::vector<Findi
     add_trouble(verdict.evidence, listener, index);
     verdict.evidence.insert(verdict.evidence.end(), listener.file_evidence.begin(), listener.file_evidence.end());
     if (listener.probed) verdict.evidence.push_back(*listener.probed);
+    if (listener.traffic_time) verdict.evidence.push_back(*listener.traffic_time);
 
     const Draft* best = best_draft(listener.drafts);
     const bool decoy = best && best->proof.holder == Holder::doubtful;

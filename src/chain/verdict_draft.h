@@ -17,6 +17,7 @@ struct Draft {
     Proof proof;
     std::vector<Evidence> evidence;                              // without the owner's
     std::string short_why, why_this_port, why_404, what, title;  // empty: from the role's words
+    std::string cited;  // of a fallback: the setting that leaves the port to the kernel, and where it stands
     bool tls = false;
 };
 
@@ -40,6 +41,7 @@ struct Listener {
     const SocketAccess* access = nullptr;  // unix: who may open the file, where it was found by its numbers
     std::optional<Evidence> probed;        // it was asked (--probe), and its answers fit no role
     bool answers_otherwise = false;        // … and no CRI streaming server answers so
+    std::optional<Evidence> traffic_time;  // what the time of a capture's traffic means for it
 };
 
 // How far the owner may carry a role; `fits`: the role is one of that component.

@@ -1,5 +1,6 @@
 // What is wrong with a listener. What each code means: cli/codes.cc.
 #include <algorithm>
+#include <set>
 
 #include "chain/verdict_parts.h"
 #include "chain/verdict_rules.h"
@@ -8,6 +9,8 @@
 
 namespace hopscope::chain {
 namespace {
+
+constexpr std::string_view kCriNamespace = "k8s.io";  // containerd's, of what its CRI plugin makes
 
 class Finder {
 public:
@@ -209,29 +212,65 @@ private:
 
 }  // namespace
 
+namespace {
+
+// The runtime whose CRI made the exec: the containerd that holds its FIFOs, or where only the shim does, the one that
+// the shim was started for. Null: not known, or Docker's: its clients are at its API, not at a streaming port.
+const hopscope::Process* runtime_of(const RunningExec& exec, const NodeIndex& index) {
+    const hopscope::Process* runtime = nullptr;
+    const hopscope::Process* shim = nullptr;
+    for (const SocketOwner& holder : exec.holders) {
+        const hopscope::Process* process = index.process(holder.process.pid);
+        if (!process) continue;
+        if (process->role == ProcessRole::dockerd) return nullptr;
+        if (process->role == ProcessRole::containerd_shim) shim = process;
+        if (process->role != ProcessRole::containerd) continue;
+        if (runtime && runtime != process) return nullptr;
+        runtime = process;
+    }
+    if (runtime || !shim || argument_of(*shim, "namespace") != kCriNamespace) return runtime;
+    const std::string address = normal_path(argument_of(*shim, "address"));
+    for (const Socket* socket : index.listeners()) {
+        if (address.empty() || !is_unix(socket->transport) || normal_path(socket->unix_local.path) != address) continue;
+        const hopscope::Process* owner = index.main_owner(*socket);
+        if (owner && owner->role == ProcessRole::containerd) return owner;
+    }
+    return nullptr;
+}
+
+// An exec that a client waits for has a connection to the streaming server of its runtime. Which one belongs to which
+// exec is not known here, so only "none at all" tells something; and only where it is known which listener that is.
+std::set<std::uint32_t> runtimes_without_client(const std::vector<Verdict>& verdicts) {
+    std::set<std::uint32_t> known, doubtful;
+    for (const Verdict& verdict : verdicts) {
+        if (verdict.role != kStreamingRole) continue;
+        const bool has_client = std::any_of(verdict.peers.begin(), verdict.peers.end(),
+                                            [](const Peer& peer) { return peer.state == "established"; });
+        const bool sure = is_sure(verdict.confidence) && verdict.peers.size() < limits::kVerdictPeersMax;
+        for (const Owner& owner : verdict.owners) (sure && !has_client ? known : doubtful).insert(owner.process.pid);
+    }
+    for (const std::uint32_t pid : doubtful) known.erase(pid);
+    return known;
+}
+
+}  // namespace
+
 void find_trouble(Verdict& verdict, const Listener& listener, const NodeIndex& index, std::vector<Finding>& findings) {
     Finder(verdict, listener, index, findings).look();
 }
 
 void find_left_behind(const std::vector<Verdict>& verdicts, const NodeIndex& index, std::vector<Finding>& findings) {
-    // An exec that a client waits for has a connection to a streaming server. Which one belongs to which exec is not
-    // known here, so only "none at all" tells something; and only where the streaming server itself is known.
-    bool known = false;
-    for (const Verdict& verdict : verdicts) {
-        if (verdict.role != kStreamingRole || !is_sure(verdict.confidence)) continue;
-        known = true;
-        if (std::any_of(verdict.peers.begin(), verdict.peers.end(),
-                        [](const Peer& peer) { return peer.state == "established"; }))
-            return;
-    }
-    if (!known) return;
-    std::vector<const RunningExec*> execs;
+    const std::set<std::uint32_t> without_client = runtimes_without_client(verdicts);
+    if (without_client.empty()) return;
+    std::vector<std::pair<const RunningExec*, const hopscope::Process*>> execs;
     for (const RunningExec& exec : index.node().execs)
-        if (!exec.holders.empty()) execs.push_back(&exec);
-    std::sort(execs.begin(), execs.end(), [](const RunningExec* a, const RunningExec* b) {
-        return std::tie(a->container_id, a->exec_id) < std::tie(b->container_id, b->exec_id);
+        if (const hopscope::Process* runtime = runtime_of(exec, index);
+            runtime && without_client.contains(runtime->id.pid))
+            execs.emplace_back(&exec, runtime);
+    std::sort(execs.begin(), execs.end(), [](const auto& a, const auto& b) {
+        return std::tie(a.first->container_id, a.first->exec_id) < std::tie(b.first->container_id, b.first->exec_id);
     });
-    for (const RunningExec* exec : execs) {
+    for (const auto& [exec, runtime] : execs) {
         if (findings.size() >= limits::kVerdictFindingsMax) return;
         std::string says = "exec " + display(std::string_view(exec->exec_id.raw()).substr(0, 12)) + " in container " +
                            display(exec->container_id.substr(0, 12));
@@ -243,7 +282,8 @@ void find_left_behind(const std::vector<Verdict>& verdicts, const NodeIndex& ind
         Finding finding;
         finding.code = "PRT-04";
         finding.severity = Severity::warning;
-        says += " still runs though no streaming connection is open: its client is gone (inferred: " +
+        says += " still runs though no streaming connection of " + name_of(*runtime) +
+                " is open: its client is gone (inferred: " +
                 (process ? name_of(*process) : "process " + std::to_string(holder.process.pid)) +
                 " holds its FIFOs; an exec probe looks the same while it runs)";
         finding.says = std::move(says);

@@ -33,6 +33,35 @@ std::string where(const Listener& listener) {
     return listener.socket->local.address.is_loopback() ? "loopback" : place_words(listener.socket->local);
 }
 
+// The process was asked for CRI over its socket and answered that it has no such service, hence no streaming server.
+// Null: it has, or nobody knows.
+const RuntimeFacts* denial_of(const hopscope::Process& process, const NodeIndex& index) {
+    for (const RuntimeFacts& runtime : index.node().runtimes) {
+        const hopscope::Process* asked = runtime.has_no_cri ? index.asked(runtime) : nullptr;
+        if (asked && asked->id == process.id) return &runtime;
+    }
+    return nullptr;
+}
+
+Evidence words_of_denial(const RuntimeFacts& denial, const char* id) {
+    return evidence(Grade::decoded, id,
+                    "asked for it over its socket it answered that it has no CRI service: nor a streaming server then",
+                    elide_middle(display(denial.socket_path), kShownColumns));
+}
+
+// "metrics" of a role, for a sentence.
+std::string noun_of(const Draft& draft) {
+    const RoleText* text = role_text(draft.role);
+    return text ? std::string(text->noun) : draft.role;
+}
+
+std::size_t count_places(const std::vector<Listener*>& listeners) {
+    std::size_t places = 0;  // SO_REUSEPORT: several sockets, one place
+    for (std::size_t i = 0; i < listeners.size(); ++i)
+        if (i == 0 || listeners[i]->socket->local != listeners[i - 1]->socket->local) ++places;
+    return places;
+}
+
 // What is said of a listener once it is taken for a streaming server, whatever the proof.
 Draft words_of_streaming(const Listener& listener, const StreamingRule& rule, const StreamingPlan& plan,
                          const Node& node) {
@@ -87,6 +116,7 @@ public:
           rule_(rule),
           node_(index.node()),
           plan_(streaming_plan(process, rule, index)),
+          denial_(denial_of(process, index)),
           own_(std::move(own)) {}
 
     void choose() {
@@ -121,6 +151,7 @@ private:
         } else {
             add_plan(draft);
         }
+        add_denial(draft);
         add_behaviour(listener, draft);
         add_draft(listener.drafts, std::move(draft));
     }
@@ -146,7 +177,7 @@ private:
                     evidence(Grade::decoded, "contradiction",
                              "its settings name another address than " + place_words(listener->socket->local)));
             }
-            if (listener->answers_otherwise) draft.proof.contradiction = true;  // the probe's evidence says it
+            add_denial(draft);
             add_draft(listener->drafts, std::move(draft));
         }
     }
@@ -163,10 +194,34 @@ private:
         for (Listener* listener : own_)
             if (std::find(candidates.begin(), candidates.end(), listener) == candidates.end())
                 listener->ruled_out.push_back({std::string(kStreamingRole), why_no_candidate(*listener)});
-        std::size_t places = 0;  // SO_REUSEPORT: several sockets, one place
-        for (std::size_t i = 0; i < candidates.size(); ++i)
-            if (i == 0 || candidates[i]->socket->local != candidates[i - 1]->socket->local) ++places;
-        for (Listener* listener : candidates) take_candidate(*listener, places);
+        find_rivals(candidates);
+        if (denial_ && count_places(candidates) <= rivals_.size()) return take_rivals(candidates);
+        for (Listener* listener : candidates) take_candidate(*listener, count_places(candidates));
+    }
+
+    // Other services of the process whose ports are left to the kernel, too, and may be among the candidates.
+    void find_rivals(const std::vector<Listener*>& candidates) {
+        for (const Listener* listener : candidates)
+            for (const Draft& draft : listener->fallbacks)
+                if (std::none_of(rivals_.begin(), rivals_.end(),
+                                 [&](const Draft& other) { return other.role == draft.role; }))
+                    rivals_.push_back(draft);
+        // A listener that the probe has ruled out is one of the rivals': for it no other has to be there.
+        std::vector<Listener*> others;
+        for (Listener* listener : own_)
+            if (listener->answers_otherwise && !is_explained(*listener) && !listener->fallbacks.empty())
+                others.push_back(listener);
+        const std::size_t there = count_places(candidates) + count_places(others);
+        rivals_missing_ = rivals_.empty() || there > rivals_.size() ? 0 : 1 + rivals_.size() - there;
+    }
+
+    // Without a streaming server the rivals explain all of them.
+    void take_rivals(const std::vector<Listener*>& candidates) {
+        const Evidence denied = words_of_denial(*denial_, "cri");
+        for (Listener* listener : candidates) {
+            listener->ruled_out.push_back({std::string(kStreamingRole), denied.says + " (" + denied.source + ")"});
+            for (Draft& draft : listener->fallbacks) draft.evidence.push_back(denied);
+        }
     }
 
     std::string why_no_candidate(const Listener& listener) const {
@@ -192,24 +247,57 @@ private:
                 evidence(Grade::inferred, "contradiction",
                          "the port is outside the range from which the kernel picks: somebody chose it"));
         }
-        if (places > 1) {
-            draft.proof.contradiction = true;
-            draft.what = "if it is the streaming server: " + draft.what;
-            draft.short_why += ", one of " + std::to_string(places);
-            draft.title = "one of " + std::to_string(places) + " random listeners of " + name_of(process_) +
-                          ", of which one is its CRI streaming server";
-            draft.evidence.push_back(evidence(Grade::inferred, "contradiction",
-                                              name_of(process_) + " has " + std::to_string(places) +
-                                                  " such listeners; its configuration does not tell " +
-                                                  (places == 2 ? "which of two is which" : "which is which") +
-                                                  "; a capture or --probe does"));
-        } else if (plan_.state == StreamingPlan::State::random && plan_.settings_known) {
+        if (places > 1) tell_which(draft, places);
+        if (rivals_missing_ > 0) tell_rivals(draft, places);
+        if (denial_) {
+            add_denial(draft);
+        } else if (places == 1 && rivals_missing_ == 0 && plan_.state == StreamingPlan::State::random &&
+                   plan_.settings_known) {
             draft.proof.only_candidate = true;
             draft.evidence.push_back(
                 evidence(Grade::inferred, "behaviour",
                          "the only " + kind + " of " + name_of(process_) + " that nothing else explains"));
         }
         add_draft(listener.drafts, std::move(draft));
+    }
+
+    void tell_which(Draft& draft, std::size_t places) const {
+        draft.proof.contradiction = true;
+        draft.what = "if it is the streaming server: " + draft.what;
+        draft.short_why += ", one of " + std::to_string(places);
+        draft.title = "one of " + std::to_string(places) + " random listeners of " + name_of(process_) +
+                      ", of which one " + (rivals_missing_ > 0 ? "may be" : "is") + " its CRI streaming server";
+        draft.evidence.push_back(evidence(
+            Grade::inferred, "contradiction",
+            name_of(process_) + " has " + std::to_string(places) + " such listeners; its configuration does not tell " +
+                (places == 2 ? "which of two is which" : "which is which") + "; a capture or --probe does"));
+    }
+
+    // Not all services that leave their ports to the kernel listen: the streaming server may be what is missing.
+    void tell_rivals(Draft& draft, std::size_t places) const {
+        draft.proof.contradiction = true;
+        const std::string services = std::to_string(1 + rivals_.size());
+        const std::string listen = std::to_string(1 + rivals_.size() - rivals_missing_);
+        std::string either = "either " + std::string(rule_.component) + "'s CRI streaming server";
+        for (const Draft& rival : rivals_) {
+            either += (&rival == &rivals_.back() ? " or its " : ", its ") + noun_of(rival);
+            Evidence told = evidence(Grade::inferred, "contradiction",
+                                     rival.cited + " leaves its port to the kernel as well, and of " + services +
+                                         " such services only " + listen + (listen == "1" ? " listens" : " listen") +
+                                         ": this may be its " + noun_of(rival));
+            if (!rival.evidence.empty()) told.source = rival.evidence.front().source;
+            draft.evidence.push_back(std::move(told));
+        }
+        if (places > 1) return;  // the title says already that it is one of several
+        draft.title = either;
+        draft.what = "if it is the streaming server: " + draft.what;
+        draft.short_why += ", or " + rivals_.front().short_why;
+    }
+
+    void add_denial(Draft& draft) const {
+        if (!denial_) return;
+        draft.proof.contradiction = true;
+        draft.evidence.push_back(words_of_denial(*denial_, "contradiction"));
     }
 
     void add_plan(Draft& draft) const {
@@ -230,8 +318,37 @@ private:
     const StreamingRule& rule_;
     const Node& node_;
     StreamingPlan plan_;
+    const RuntimeFacts* denial_;
     std::vector<Listener*> own_, proven_;
+    std::vector<Draft> rivals_;
+    std::size_t rivals_missing_ = 0;  // how many of them and the streaming server do not listen
 };
+
+// Whoever is taken for a streaming server by something else than its answers.
+void contradict_by_probe(Listener& listener) {
+    if (!listener.answers_otherwise) return;
+    for (Draft& draft : listener.drafts) {
+        if (draft.role != kStreamingRole) continue;
+        draft.proof.contradiction = true;
+        draft.evidence.push_back(evidence(Grade::decoded, "contradiction",
+                                          "its answers to the probe are not those of a CRI streaming server"));
+    }
+}
+
+// Of several settings that leave a port to the kernel, and that nothing tells apart, none is sure.
+void contradict_each_other(std::vector<Draft>& fallbacks) {
+    if (fallbacks.size() < 2) return;
+    std::vector<std::string> cited;
+    cited.reserve(fallbacks.size());
+    for (const Draft& draft : fallbacks) cited.push_back(draft.cited);
+    for (std::size_t i = 0; i < fallbacks.size(); ++i) {
+        fallbacks[i].proof.contradiction = true;
+        for (std::size_t other = 0; other < cited.size(); ++other)
+            if (other != i)
+                fallbacks[i].evidence.push_back(evidence(Grade::inferred, "contradiction",
+                                                         cited[other] + " leaves its port to the kernel as well"));
+    }
+}
 
 }  // namespace
 
@@ -243,6 +360,10 @@ void draft_streaming(std::vector<Listener>& listeners, const NodeIndex& index) {
     for (auto& [pid, own] : by_process) {
         const hopscope::Process& process = *own.front()->owner;
         Chooser(process, *streaming_rule(process.role), index, own).choose();
+    }
+    for (Listener& listener : listeners) {
+        contradict_by_probe(listener);
+        contradict_each_other(listener.fallbacks);
     }
 }
 

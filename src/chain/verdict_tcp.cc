@@ -42,10 +42,12 @@ Match match(const std::vector<ListenPlace>& places, const Endpoint& local) {
     return best;
 }
 
-// Port 0 at this address: it may be any that the kernel picks.
-bool is_picked(const std::vector<ListenPlace>& places, const Endpoint& local, const Node& node) {
+// Port 0 at this address: it may be any that the kernel picks. Without an address, or with a name for one, only where 0
+// is written: a place may have no port at all.
+bool is_picked(const std::vector<ListenPlace>& places, std::string_view text, const Endpoint& local, const Node& node) {
+    const bool written = text.ends_with(":0");
     return is_ephemeral(local, node) && std::any_of(places.begin(), places.end(), [&](const ListenPlace& place) {
-               return place.port == 0 && place.unix_path.empty() && !place.named_host && place.address &&
+               return place.port == 0 && place.unix_path.empty() && (written || (place.address && !place.named_host)) &&
                       same_address(place, local.address);
            });
 }
@@ -106,9 +108,10 @@ private:
     void weigh_setting(const ConfigValue& value) {
         const std::vector<ListenPlace> places = places_of_rule(rule_, config_, value);
         const Match found = match(places, local_);
-        if (!found.place && is_picked(places, local_, node_)) return fall_back(value);
+        // A bare 0 means off; CRI-O alone listens on any port then.
+        const bool off = plain(value).empty() || (plain(value) == "0" && owner_.role != ProcessRole::crio);
+        if (!found.place && !off && is_picked(places, plain(value), local_, node_)) return fall_back(value);
         if (!found.place) {
-            const bool off = plain(value).empty() || plain(value) == "0";
             return rule_out(cite(value) + (off ? std::string(": ") + off_words(value) : ""));
         }
         draft_.proof.config = true;
@@ -133,6 +136,7 @@ private:
         tell(Grade::inferred, "behaviour", "nothing else explains this port");
         draft_.short_why = words_of(value) + ": random";
         draft_.why_this_port = cite(value) + ": the kernel picks a free port.";
+        draft_.cited = cite(value);
         listener_.fallbacks.push_back(std::move(draft_));
     }
 

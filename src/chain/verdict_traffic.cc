@@ -15,13 +15,82 @@ bool role_fits(std::string_view role, ProcessRole owner) {
     return false;
 }
 
-void add_fact(Listener& listener, const PortFact& fact) {
+// Process::started is exact to a clock tick, a hundredth of a second, and the clock is corrected by more than that.
+constexpr Duration kStartSlack{kNanosecondsPerSecond};
+// What is said to be of 1970 has no date: such a file counts from its own beginning.
+constexpr Timestamp kFirstDate{365LL * 86'400 * kNanosecondsPerSecond};
+
+// Which traffic on a listener's port can be its own: none from before its owner was started.
+class Times {
+public:
+    explicit Times(const Listener& listener) : owner_(listener.owner) {
+        if (owner_) started_ = owner_->started;
+    }
+
+    // The time of something seen; where it cannot be judged it is taken for the listener's.
+    bool is_own(Timestamp at) {
+        dated_ = dated_ || at >= kFirstDate;
+        if (started_.ns == 0 || at < kFirstDate || at + kStartSlack >= started_) {
+            any_own_ = true;
+            return true;
+        }
+        last_before_ = std::max(last_before_, at);
+        return false;
+    }
+
+    // What is to be said of it.
+    [[nodiscard]] std::optional<Evidence> words() const {
+        const std::string who = owner_ ? name_of(*owner_) : "its owner";
+        if (last_before_.ns != 0)
+            return note(std::string(any_own_ ? "part of " : "") + "the file's traffic on this port is from before " +
+                        who + " started (" + date(started_) + "), the last of that on " + date(last_before_) +
+                        ": it is no evidence");
+        if (!any_own_) return std::nullopt;
+        if (!dated_)
+            return note("the file does not say when its traffic on this port was: it is taken for traffic of " + who);
+        if (started_.ns == 0)
+            return note("when " + who +
+                        " was started is not known: the file's traffic on this port is taken for its own");
+        return std::nullopt;
+    }
+
+private:
+    static Evidence note(std::string says) { return evidence(Grade::inferred, "traffic", std::move(says)); }
+    static std::string date(Timestamp at) { return rfc3339(at).substr(0, 19) + "Z"; }
+
+    const hopscope::Process* owner_;
+    Timestamp started_, last_before_;
+    bool any_own_ = false, dated_ = false;
+};
+
+// What of a fact is the listener's own.
+struct Own {
+    bool accepted = false, refused = false, named = false;
+};
+Own own_part(const PortFact& fact, Times& times) {
+    if (fact.first_seen.ns == 0) {
+        times.is_own({});
+        return {.accepted = true, .refused = true, .named = true};
+    }
+    const auto is_own = [&](Timestamp last) { return last.ns != 0 && times.is_own(last); };
+    const Own own{
+        .accepted = is_own(fact.last_accepted), .refused = is_own(fact.last_refused), .named = is_own(fact.last_named)};
+    times.is_own(fact.first_seen);  // older than what is said of the last: then that is said, too
+    return own;
+}
+
+void add_fact(Listener& listener, const PortFact& fact, const Own& own) {
     if (fact.role.empty() || fact.role == "unknown") return;
     const bool fits_owner = listener.owner && role_fits(fact.role, listener.owner->role);
     Draft draft{.role = fact.role, .component = fits_owner ? std::string(to_string(listener.owner->role)) : ""};
     draft.proof.holder = holder_of(listener, fits_owner);
-    const bool proven = fact.confidence == "certain";
+    const bool proven = fact.confidence == "certain" && (own.accepted || own.named);
+    if (fact.confidence == "certain" && !proven)
+        return;  // what proves it is older; whether a refusal tells is not kept
+    const bool undated = fact.first_seen.ns == 0;
+    const bool by_answer = undated || fact.last_accepted.ns != 0;  // else the evidence tells of refusals
     for (const Evidence& each : fact.evidence) {
+        if (each.id == "cri" ? !own.named : by_answer ? !own.accepted : !own.refused) continue;
         draft.evidence.push_back(each);
         if (each.id == "cri") draft.proof.cri = true;
     }
@@ -52,17 +121,34 @@ void draft_from_traffic(std::vector<Listener>& listeners, const Model& traffic) 
         const auto found = any_address.find(server.port);
         return found == any_address.end() ? kNone : found->second;
     };
-    std::map<Listener*, std::uint64_t> sessions;
+    struct Seen {
+        Times times;
+        std::uint64_t sessions = 0, answers = 0;
+    };
+    std::map<Listener*, Seen> all;
+    const auto seen_of = [&](Listener* listener) -> Seen& {
+        return all.try_emplace(listener, Seen{.times = Times(*listener)}).first->second;
+    };
     for (const auto& session : traffic.sessions)
         if (session)
-            for (Listener* listener : of(session->server)) ++sessions[listener];
+            for (Listener* listener : of(session->server)) {
+                Seen& seen = seen_of(listener);
+                if (seen.times.is_own(std::max(session->start, session->answered))) ++seen.sessions;
+            }
     for (const PortFact& fact : traffic.ports)
         for (Listener* listener : of(fact.local)) {
-            listener->seen += fact.seen;
-            add_fact(*listener, fact);
+            Seen& seen = seen_of(listener);
+            const Own own = own_part(fact, seen.times);
+            if (!own.accepted && !own.refused && !own.named) continue;
+            // How many of the answers came since the owner was started is not counted: then the sessions are.
+            if (seen.times.is_own(fact.first_seen)) seen.answers += fact.seen;
+            add_fact(*listener, fact, own);
         }
     // The facts count answers also of sessions that were let go; sessions count requests that were never answered.
-    for (const auto& [listener, count] : sessions) listener->seen = std::max(listener->seen, count);
+    for (const auto& [listener, seen] : all) {
+        listener->seen = std::max(seen.sessions, seen.answers);
+        listener->traffic_time = seen.times.words();
+    }
 }
 
 }  // namespace hopscope::chain

@@ -53,6 +53,17 @@ struct SocketFile {
     std::optional<SocketAccess> access = {};
 };
 
+// What lies at the path to which a listening unix socket was bound, where that is not the socket's own file.
+struct BoundPath {
+    enum class State : std::uint8_t {
+        nothing,     // no file: who dials the path fails
+        other_file,  // another one
+        own_mounts,  // its process sees its own file there, in a mount namespace of its own
+    };
+    std::uint64_t inode = 0;  // of the socket
+    State state{};
+};
+
 // A container runtime that was asked over its socket (or could not be).
 struct RuntimeFacts {
     Untrusted socket_path;
@@ -60,7 +71,11 @@ struct RuntimeFacts {
     Untrusted name, version;  // VersionResponse.runtime_name and runtime_version, or Docker's
     std::string api_version;  // "v1" "v1alpha2" "1.41"
     bool answered = false;
-    std::string why_not;  // sentence; empty when it answered
+    bool has_no_cri = false;         // it was asked for CRI and answered that it knows no such service
+    std::string why_not;             // sentence; empty when it answered
+    std::int64_t waited_ms = 0;      // it did not answer within that time; 0: it did, or failed at once
+    std::uint64_t socket_inode = 0;  // of the listening socket that was asked; 0: not known
+    bool off = false;  // by its settings it serves no names here: it was not asked, and nothing is wrong with it
 };
 
 // Whose a container id is. Also of pod sandboxes (`id` == `sandbox_id`).
@@ -97,7 +112,8 @@ struct ProbeAnswer {
 struct Node {
     SocketTable table;
     std::vector<ComponentConfig> configs;  // by process id
-    std::vector<SocketFile> socket_files;  // well-known and configured paths that exist
+    std::vector<SocketFile> socket_files;  // usual, configured and asked for paths that exist, and where else they lie
+    std::vector<BoundPath> bound_paths;    // of a listener that is not here its file is in place, or nothing is known
     std::vector<RuntimeFacts> runtimes;
     std::vector<ContainerNames> containers;
     std::vector<RunningExec> execs;

@@ -157,11 +157,94 @@ TEST(Findings, an_exec_that_outlived_its_client) {
     const Judgement judgement = story.judge();
     ASSERT_NE(finding(judgement, "PRT-04"), nullptr);
     EXPECT_THAT(finding(judgement, "PRT-04")->says, HasSubstr("exec e1 in container aaaaaaaaaaaa (default/web-0 main) "
-                                                              "still runs though no streaming connection is open"));
+                                                              "still runs though no streaming connection of "
+                                                              "containerd[2685] is open"));
     EXPECT_THAT(finding(judgement, "PRT-04")->says, HasSubstr("inferred"));
     story.end("127.0.0.1:33821", "127.0.0.1:54766", 2685, 21);
     story.end("127.0.0.1:54766", "127.0.0.1:33821", 5714, 22);
     EXPECT_EQ(finding(story.judge(), "PRT-04"), nullptr) << "its client may be this one";
+}
+
+// Execs of several runtimes: whether a client is there is asked of each runtime's own streaming server.
+class LeftBehind : public testing::Test {
+protected:
+    LeftBehind() {
+        story.containerd();
+        story.containerd(3000);
+        story.listen("127.0.0.1:33821", 2685);
+        story.listen("127.0.0.1:33822", 3000);
+    }
+    void exec(std::string_view id, std::initializer_list<std::uint32_t> holders) {
+        RunningExec exec{.container_id = std::string(64, 'a'), .exec_id = Untrusted(id), .holders = {}};
+        for (const std::uint32_t pid : holders) exec.holders.push_back({ProcessId{pid, pid * 100ULL}, 40});
+        story.node.execs.push_back(std::move(exec));
+    }
+    void connect(const char* local, std::uint32_t pid) {
+        story.end(local, "127.0.0.1:54766", pid, 21);
+        story.end("127.0.0.1:54766", local, 5714, 22);
+    }
+    void shim(std::uint32_t pid, const char* name_space, const char* address) {
+        story.process(pid, R::containerd_shim, "containerd-shim-runc-v2", "",
+                      {"/usr/bin/containerd-shim-runc-v2", "-namespace", name_space, "-id", "x", "-address", address});
+    }
+    std::string accused() const {
+        std::string all;
+        for (const Finding& each : story.judge().findings)
+            if (each.code == "PRT-04") all += each.says.substr(5, 2) + " ";
+        return all;
+    }
+    NodeStory story;
+};
+
+TEST_F(LeftBehind, each_runtime_has_its_own_clients) {
+    exec("e1", {2685});
+    exec("e2", {3000});
+    EXPECT_EQ(accused(), "e1 e2 ");
+    connect("127.0.0.1:33822", 3000);
+    EXPECT_EQ(accused(), "e1 ") << "a client of another runtime is none of e1";
+    connect("127.0.0.1:33821", 2685);
+    EXPECT_EQ(accused(), "");
+}
+
+TEST_F(LeftBehind, nobody_is_accused_where_the_streaming_server_is_not_sure) {
+    exec("e1", {2685});
+    story.listen("127.0.0.1:41555", 2685);  // which of two is which is not known
+    connect("127.0.0.1:41555", 2685);
+    EXPECT_EQ(accused(), "") << "the other runtime's being certain tells nothing";
+    story.probe_streaming("127.0.0.1:41555");
+    EXPECT_EQ(accused(), "") << "it has a client";
+    story.node.probes.clear();
+    story.probe_streaming("127.0.0.1:33821");
+    EXPECT_EQ(accused(), "e1 ");
+}
+
+TEST_F(LeftBehind, execs_of_docker_have_their_clients_elsewhere) {
+    story.process(1186, R::dockerd, "dockerd", "24.0.2");
+    shim(5000, "moby", "/run/containerd/containerd.sock");
+    story.listen_unix("/run/containerd/containerd.sock", 2685);
+    exec("e1", {1186, 5000});
+    exec("e2", {5000});        // dockerd was started anew
+    exec("e3", {1186, 2685});  // whatever that may be
+    EXPECT_EQ(accused(), "");
+}
+
+TEST_F(LeftBehind, the_shim_tells_whose_an_exec_is_that_no_containerd_holds) {
+    shim(5000, "k8s.io", "/run/containerd/containerd.sock");
+    exec("e1", {5000});
+    EXPECT_EQ(accused(), "") << "nobody listens at its address";
+    story.listen_unix("/run/containerd/containerd.sock", 2685);
+    EXPECT_EQ(accused(), "e1 ");
+    connect("127.0.0.1:33822", 3000);
+    EXPECT_EQ(accused(), "e1 ");
+    connect("127.0.0.1:33821", 2685);
+    EXPECT_EQ(accused(), "");
+}
+
+TEST_F(LeftBehind, where_more_are_connected_than_are_shown_nothing_is_said) {
+    exec("e1", {2685});
+    for (std::uint32_t i = 0; i < 2000; ++i)
+        story.end("127.0.0.1:33821", "127.0.0.1:" + std::to_string(40000 + i), 2685, 100 + i, SocketState::close_wait);
+    EXPECT_EQ(accused(), "");
 }
 
 TEST(Findings, running_execs_stand_at_the_streaming_server_of_the_runtime_that_holds_their_fifos) {

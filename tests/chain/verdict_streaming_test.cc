@@ -102,6 +102,37 @@ void probe_with(NodeStory& story, std::string_view local, std::vector<std::pair<
         answer.lines.push_back({.request = request, .status = status, .nosniff = false, .allow = {}, .body = {}});
 }
 
+// After an answer that no streaming server gives the probe asks no more.
+TEST(Streaming, who_serves_pages_is_no_streaming_server) {
+    NodeStory story;
+    story.containerd();
+    story.listen("127.0.0.1:33821", 2685, 11);
+    story.listen("127.0.0.1:41555", 2685, 12);
+    probe_with(story, "127.0.0.1:41555", {{"GET /", 200}});
+    const Judgement judgement = story.judge();
+    EXPECT_EQ(summary(at(judgement, "127.0.0.1:41555")), "unknown containerd low");
+    EXPECT_THAT(words(at(judgement, "127.0.0.1:41555"), "probe"),
+                HasSubstr("GET /: 200: no CRI streaming server answers so"));
+    EXPECT_EQ(summary(at(judgement, "127.0.0.1:33821")), "cri-streaming-server containerd certain");
+}
+
+// kubectl exec passes no listener of dockerd, whatever it is.
+TEST(Streaming, how_to_tell_fits_the_owner) {
+    NodeStory story;
+    story.process(2685, R::containerd, "containerd", "1.6.20");
+    story.process(1186, R::dockerd, "dockerd", "20.10.24");
+    story.listen("127.0.0.1:41555", 2685, 12);
+    story.listen("127.0.0.1:41556", 2685, 13);
+    story.listen("127.0.0.1:41666", 1186, 12);
+    const Judgement before = story.judge();
+    EXPECT_THAT(at(before, "127.0.0.1:41555").remedy, HasSubstr("a capture during kubectl exec tells as well"));
+    EXPECT_THAT(at(before, "127.0.0.1:41666").remedy, Not(HasSubstr("kubectl")));
+    EXPECT_THAT(at(before, "127.0.0.1:41666").remedy, HasSubstr("hopscope why 41666 --probe"));
+    probe_with(story, "127.0.0.1:41666", {{"GET /", 200}});
+    EXPECT_EQ(at(story.judge(), "127.0.0.1:41666").remedy,
+              "a capture while it is in use tells (--with FILE): the probe did not");
+}
+
 TEST(Streaming, who_answers_a_probe_otherwise_is_no_streaming_server) {
     const std::vector<std::pair<const char*, std::uint16_t>> metrics = {
         {"PUT /exec/x", 404}, {"GET /", 404}, {"GET /exec/x", 404}, {"PUT /cri/exec/x", 404}, {"GET /cri/exec/x", 404}};
@@ -486,4 +517,263 @@ TEST(Streaming, traffic_of_all_addresses_belongs_to_the_listener_of_that_port) {
 }
 
 }  // namespace
+TEST(Streaming, one_listener_for_two_services_that_leave_their_ports_to_the_kernel_may_be_either) {
+    for (const auto& [key, noun] :
+         {std::pair("metrics.address", "metrics"), {"debug.address", "diagnostics (pprof)"}}) {
+        NodeStory story;
+        story.containerd();
+        story.set(2685, key, "127.0.0.1:0", "/etc/containerd/config.toml", 10);
+        story.listen("127.0.0.1:33821", 2685, 11);
+        const Judgement judgement = story.judge();
+        const Verdict& verdict = at(judgement, "127.0.0.1:33821");
+        EXPECT_EQ(summary(verdict), "cri-streaming-server containerd medium") << key;
+        EXPECT_EQ(verdict.title, "either containerd's CRI streaming server or its " + std::string(noun));
+        EXPECT_EQ(words(verdict, "contradiction"),
+                  std::string(key) +
+                      " = \"127.0.0.1:0\" (/etc/containerd/config.toml:10) leaves its port to the kernel as well, and "
+                      "of 2 such services only 1 listens: this may be its " +
+                      noun + " {/etc/containerd/config.toml:10}\n");
+        EXPECT_EQ(verdict.short_why,
+                  "stream_server_port = \"0\": random, or " + std::string(key) + " = \"127.0.0.1:0\": random");
+        EXPECT_THAT(verdict.what_it_does, testing::StartsWith("if it is the streaming server: "));
+        EXPECT_THAT(verdict.remedy, HasSubstr("hopscope why 33821 --probe"));
+        story.probe_streaming("127.0.0.1:33821");
+        EXPECT_EQ(at(story.judge(), "127.0.0.1:33821").confidence, "certain") << "the probe tells";
+    }
+}
+
+TEST(Streaming, of_three_services_two_listen) {
+    NodeStory story;
+    story.containerd();
+    story.set(2685, "metrics.address", "127.0.0.1:0", "/etc/containerd/config.toml", 10);
+    story.set(2685, "debug.address", "127.0.0.1:0", "/etc/containerd/config.toml", 14);
+    story.listen("127.0.0.1:33821", 2685, 11);
+    story.listen("127.0.0.1:41555", 2685, 12);
+    const Judgement judgement = story.judge();
+    const Verdict& verdict = at(judgement, "127.0.0.1:33821");
+    EXPECT_EQ(summary(verdict), "cri-streaming-server containerd medium");
+    EXPECT_THAT(verdict.title, HasSubstr("of which one may be its CRI streaming server"));
+    EXPECT_THAT(words(verdict, "contradiction"),
+                HasSubstr("of 3 such services only 2 listen: this may be its metrics"));
+    EXPECT_THAT(words(verdict, "contradiction"), HasSubstr("debug.address = \"127.0.0.1:0\""));
+    story.listen("127.0.0.1:45000", 2685, 13);
+    EXPECT_THAT(at(story.judge(), "127.0.0.1:33821").title,
+                HasSubstr("one of 3 random listeners of containerd[2685], of which one is its CRI streaming server"));
+    probe_with(story, "127.0.0.1:41555", {{"PUT /exec/x", 404}, {"PUT /cri/exec/x", 404}});
+    EXPECT_EQ(at(story.judge(), "127.0.0.1:33821").confidence, "medium") << "two are left, for two services";
+    const Judgement asked = story.judge();
+    EXPECT_EQ(summary(at(asked, "127.0.0.1:41555")), "metrics containerd low") << "or diagnostics";
+    EXPECT_THAT(words(at(asked, "127.0.0.1:41555"), "contradiction"),
+                HasSubstr("debug.address = \"127.0.0.1:0\" (/etc/containerd/config.toml:14)"));
+    probe_with(story, "127.0.0.1:45000", {{"PUT /exec/x", 404}, {"PUT /cri/exec/x", 404}});
+    EXPECT_EQ(at(story.judge(), "127.0.0.1:33821").confidence, "certain") << "the only one that is left for it";
+}
+
+TEST(Streaming, settings_that_cannot_be_this_port_leave_it_certain) {
+    struct {
+        const char *key, *value;
+    } const cases[] = {{"metrics.address", ""},          {"metrics.address", "10.0.0.7:0"},
+                       {"metrics.address", "0.0.0.0:0"}, {"metrics.address", ":0"},
+                       {"debug.address", "/run/d.sock"}, {"metrics.address", "127.0.0.1:1338"}};
+    for (const auto& each : cases) {
+        NodeStory story;
+        story.containerd();
+        story.set(2685, each.key, each.value, "/etc/containerd/config.toml", 10);
+        story.listen("127.0.0.1:33821", 2685, 11);
+        story.listen("127.0.0.1:1338", 2685, 12);
+        EXPECT_EQ(summary(at(story.judge(), "127.0.0.1:33821")), "cri-streaming-server containerd certain")
+            << each.key << " " << each.value;
+    }
+    // A kubelet's 0 means off, not any port.
+    NodeStory shim;
+    shim.process(10107, R::kubelet, "kubelet", "v1.18.9");
+    shim.set(10107, "healthzPort", "0", "/var/lib/kubelet/config.yaml", 12);
+    shim.set(10107, "healthzBindAddress", "127.0.0.1");
+    shim.listen("127.0.0.1:35751", 10107, 17);
+    EXPECT_EQ(summary(at(shim.judge(), "127.0.0.1:35751")), "cri-streaming-server kubelet certain");
+    EXPECT_THAT(ruled_out(at(shim.judge(), "127.0.0.1:35751"), "kubelet-healthz"), HasSubstr("off"));
+}
+
+TEST(Streaming, on_all_addresses_as_well) {
+    NodeStory story;
+    story.process(2685, R::containerd, "containerd", "1.6.20");
+    story.set(2685, "stream_server_address", "0.0.0.0", "/etc/containerd/config.toml", 11);
+    story.set(2685, "stream_server_port", "0", "/etc/containerd/config.toml", 12);
+    story.listen("*:33821", 2685, 11);
+    EXPECT_EQ(at(story.judge(), "*:33821").confidence, "certain");
+    story.set(2685, "metrics.address", ":0", "/etc/containerd/config.toml", 20);
+    EXPECT_EQ(summary(at(story.judge(), "*:33821")), "cri-streaming-server containerd medium");
+}
+
+TEST(Streaming, a_crio_whose_metrics_take_any_port) {
+    NodeStory story;
+    story.process(700, R::crio, "crio", "1.27.1");
+    story.set(700, "stream_address", "127.0.0.1");
+    story.set(700, "stream_port", "0");
+    story.set(700, "enable_metrics", "true", "/etc/crio/crio.conf", 9);
+    story.set(700, "metrics_host", "127.0.0.1");
+    story.set(700, "metrics_port", "0", "/etc/crio/crio.conf", 10);
+    story.listen("127.0.0.1:38111", 700);
+    EXPECT_EQ(at(story.judge(), "127.0.0.1:38111").confidence, "medium");
+}
+
+TEST(Streaming, a_runtime_that_answered_that_it_has_no_cri_has_no_streaming_server) {
+    NodeStory story;
+    story.containerd();
+    story.listen_unix("/run/containerd/containerd.sock", 2685);
+    story.listen("127.0.0.1:33821", 2685, 11);
+    story.node.runtimes.push_back({.socket_path = Untrusted("/run/containerd/containerd.sock"),
+                                   .component = "containerd",
+                                   .name = {},
+                                   .version = {},
+                                   .api_version = {},
+                                   .answered = false,
+                                   .has_no_cri = false,
+                                   .why_not = "no answer"});
+    EXPECT_EQ(at(story.judge(), "127.0.0.1:33821").confidence, "certain") << "silence tells nothing";
+    story.node.runtimes.front().has_no_cri = true;
+    const Judgement denied = story.judge();
+    EXPECT_EQ(summary(at(denied, "127.0.0.1:33821")), "cri-streaming-server containerd medium");
+    EXPECT_EQ(words(at(denied, "127.0.0.1:33821"), "contradiction"),
+              "asked for it over its socket it answered that it has no CRI service: nor a streaming server then "
+              "{/run/containerd/containerd.sock}\n");
+
+    story.set(2685, "metrics.address", "127.0.0.1:0", "/etc/containerd/config.toml", 10);
+    const Judgement metrics = story.judge();
+    EXPECT_EQ(summary(at(metrics, "127.0.0.1:33821")), "metrics containerd medium") << "that explains it";
+    EXPECT_THAT(words(at(metrics, "127.0.0.1:33821"), "cri"), HasSubstr("it has no CRI service"));
+    EXPECT_THAT(ruled_out(at(metrics, "127.0.0.1:33821"), "cri-streaming-server"), HasSubstr("it has no CRI service"));
+    story.listen("127.0.0.1:41555", 2685, 12);
+    EXPECT_EQ(summary(at(story.judge(), "127.0.0.1:33821")), "cri-streaming-server containerd medium")
+        << "one of two is not explained";
+    story.node.table.sockets.pop_back();
+
+    Model traffic;
+    traffic.ports.push_back(seen_streaming("127.0.0.1:33821"));
+    const Judgement seen = story.judge(&traffic);
+    EXPECT_EQ(summary(at(seen, "127.0.0.1:33821")), "cri-streaming-server containerd high");
+    EXPECT_THAT(words(at(seen, "127.0.0.1:33821"), "contradiction"), HasSubstr("it has no CRI service"));
+
+    NodeStory fixed;
+    fixed.containerd(2685, "10010");
+    fixed.listen_unix("/run/containerd/containerd.sock", 2685);
+    fixed.listen("127.0.0.1:10010", 2685, 11);
+    fixed.node.runtimes = story.node.runtimes;
+    EXPECT_EQ(at(fixed.judge(), "127.0.0.1:10010").confidence, "high");
+}
+
+TEST(Streaming, answers_to_the_probe_contradict_traffic_and_settings) {
+    const std::vector<std::pair<const char*, std::uint16_t>> other = {{"PUT /exec/x", 404}, {"PUT /cri/exec/x", 404}};
+    NodeStory story;
+    story.containerd();
+    story.listen("127.0.0.1:33821", 2685, 11);
+    Model traffic;
+    traffic.ports.push_back(seen_streaming("127.0.0.1:33821"));
+    EXPECT_EQ(at(story.judge(&traffic), "127.0.0.1:33821").confidence, "certain");
+    probe_with(story, "127.0.0.1:33821", other);
+    const Judgement seen = story.judge(&traffic);
+    EXPECT_EQ(summary(at(seen, "127.0.0.1:33821")), "cri-streaming-server containerd high");
+    EXPECT_THAT(words(at(seen, "127.0.0.1:33821"), "contradiction"),
+                HasSubstr("its answers to the probe are not those of a CRI streaming server"));
+
+    NodeStory fixed;
+    fixed.containerd(2685, "10010");
+    fixed.listen("127.0.0.1:10010", 2685, 11);
+    probe_with(fixed, "127.0.0.1:10010", other);
+    EXPECT_EQ(at(fixed.judge(), "127.0.0.1:10010").confidence, "high");
+    EXPECT_THAT(words(at(fixed.judge(), "127.0.0.1:10010"), "contradiction"),
+                HasSubstr("its answers to the probe are not those"));
+
+    NodeStory stranger;
+    stranger.process(4000, R::unknown, "hopscope");
+    stranger.listen("127.0.0.1:33821", 4000);
+    probe_with(stranger, "127.0.0.1:33821", other);
+    EXPECT_THAT(words(at(stranger.judge(&traffic), "127.0.0.1:33821"), "contradiction"),
+                HasSubstr("its answers to the probe"));
+}
+
+// 2026-11-21T17:01:40Z and seconds after it.
+Timestamp second(std::int64_t count) { return {(1'795'280'500 + count) * kNanosecondsPerSecond}; }
+
+PortFact seen_at(std::int64_t first, std::int64_t last) {
+    PortFact fact = seen_streaming("127.0.0.1:10010");
+    fact.first_seen = second(first);
+    fact.last_accepted = second(last);
+    return fact;
+}
+
+std::unique_ptr<Session> session_at(std::int64_t at) {
+    auto session = std::make_unique<Session>();
+    session->server = ep("127.0.0.1:10010");
+    session->start = second(at);
+    return session;
+}
+
+class Older : public testing::Test {
+protected:
+    // containerd before 1.2: a version without a known setting, so that only the traffic can make it certain.
+    Older() {
+        story.process(2685, R::containerd, "containerd", "1.6.20").started = second(0);
+        story.listen("127.0.0.1:10010", 2685, 11);
+    }
+    Verdict judged() const { return at(story.judge(&traffic), "127.0.0.1:10010"); }
+    NodeStory story;
+    Model traffic;
+};
+
+TEST_F(Older, traffic_from_before_the_owner_started_is_no_evidence) {
+    traffic.ports.push_back(seen_at(-86'400, -3600));
+    traffic.sessions.push_back(session_at(-3600));
+    const Verdict verdict = judged();
+    EXPECT_NE(verdict.confidence, "certain");
+    EXPECT_EQ(verdict.seen, 0U);
+    EXPECT_EQ(
+        words(verdict, "traffic"),
+        "the file's traffic on this port is from before containerd[2685] started (2026-11-21T17:01:40Z), the last "
+        "of that on 2026-11-21T16:01:40Z: it is no evidence\n");
+}
+
+TEST_F(Older, a_second_before_is_the_coarseness_of_clocks) {
+    traffic.ports.push_back(seen_at(-1, -1));
+    EXPECT_EQ(judged().confidence, "certain");
+    EXPECT_EQ(words(judged(), "traffic"), "101 was answered 12 times\n");
+    traffic.ports.front() = seen_at(-2, -2);
+    EXPECT_NE(judged().confidence, "certain");
+}
+
+TEST_F(Older, of_traffic_from_both_sides_of_the_start_the_later_counts) {
+    traffic.ports.push_back(seen_at(-3600, 10));
+    traffic.sessions.push_back(session_at(-3600));
+    traffic.sessions.push_back(session_at(10));
+    EXPECT_EQ(judged().confidence, "certain");
+    EXPECT_EQ(judged().seen, 1U) << "sessions since then";
+    EXPECT_THAT(words(judged(), "traffic"), HasSubstr("part of the file's traffic on this port is from before"));
+}
+
+TEST_F(Older, a_refusal_since_then_does_not_make_the_old_answers_count) {
+    traffic.ports.push_back(seen_at(-3600, -3600));
+    traffic.ports.front().last_refused = second(10);
+    EXPECT_NE(judged().confidence, "certain");
+    traffic.ports.front().last_named = second(10);
+    traffic.ports.front().evidence.push_back(
+        {.grade = Grade::decoded, .says = "the runtime's CRI answer names it", .frame = 9, .source = {}, .id = "cri"});
+    EXPECT_EQ(judged().confidence, "certain") << "but a CRI answer does";
+    EXPECT_THAT(words(judged(), "cri"), HasSubstr("CRI answer names it"));
+    EXPECT_THAT(words(judged(), "traffic"), Not(HasSubstr("101 was answered")));
+}
+
+TEST_F(Older, without_both_times_it_is_said_what_is_taken_for_granted) {
+    traffic.ports.push_back(seen_streaming("127.0.0.1:10010"));
+    EXPECT_EQ(judged().confidence, "certain");
+    EXPECT_THAT(words(judged(), "traffic"), HasSubstr("the file does not say when its traffic on this port was: it is "
+                                                      "taken for traffic of containerd[2685]"));
+    traffic.ports.front() = seen_at(-3600, -3600);
+    traffic.ports.front().first_seen = traffic.ports.front().last_accepted = {5 * kNanosecondsPerSecond};
+    EXPECT_EQ(judged().confidence, "certain") << "a file that counts from its own beginning";
+    traffic.ports.front() = seen_at(-3600, -3600);
+    story.node.table.processes.front().started = {};
+    EXPECT_EQ(judged().confidence, "certain");
+    EXPECT_THAT(words(judged(), "traffic"), HasSubstr("when containerd[2685] was started is not known"));
+}
+
 }  // namespace hopscope::chain::test

@@ -280,7 +280,7 @@ state = "{folder}/state"
     bin_dir = "{cni}"
     conf_dir = "{folder}/cni"
   [plugins."io.containerd.grpc.v1.cri".containerd]
-    snapshotter = "native"
+    snapshotter = "{snapshotter}"
     default_runtime_name = "runc"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
       runtime_type = "io.containerd.runc.v2"
@@ -299,15 +299,16 @@ CNI_CONFIG = """{{"cniVersion": "0.4.0", "name": "rig", "plugins": [{{"type": "p
 
 class Containerd(Daemon):
     """stream_port 0: random. metrics: adds a second listener on a random port of loopback, which only the log names.
-    own_network: containerd in a network namespace of its own, its pods in one each."""
+    own_network: containerd in a network namespace of its own, its pods in one each. cri False: its settings are those of
+    others, but its CRI plugin does not load; then there are no client and no pods."""
 
-    def __init__(self, rig, name="containerd", stream_port=0, tls=False, metrics=False, own_network=False):
+    def __init__(self, rig, name="containerd", stream_port=0, tls=False, metrics=False, own_network=False, cri=True):
         folder = os.path.join(rig.folder, name)
         os.makedirs(folder)
         self.socket, self.tls, self.config = os.path.join(folder, "containerd.sock"), tls, os.path.join(folder, "config.toml")
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(CONTAINERD_CONFIG.format(
-                folder=folder, socket=self.socket, pause=image.PAUSE, port=stream_port, runc=program("runc"), tls="  enable_tls_streaming = true\n" if tls else "",
+                folder=folder, socket=self.socket, pause=image.PAUSE, port=stream_port, runc=program("runc"), snapshotter="native" if cri else "nosuch", tls="  enable_tls_streaming = true\n" if tls else "",
                 cni=os.path.realpath(os.path.join(RUNTIMES, "usr/lib/cni")), metrics='\n[metrics]\n  address = "127.0.0.1:0"\n' if metrics else ""))
         argv, self.own_network = [program("containerd"), "--config", self.config], own_network
         if own_network:
@@ -318,13 +319,16 @@ class Containerd(Daemon):
         super().__init__(rig, name, argv, folder)
         self.client, self.pods = None, []
         try:
-            self._wait_for_cri()
+            self._wait_for_cri() if cri else self._wait_for_sockets()
         except BaseException:
             self.stop()
             raise
 
-    def _wait_for_cri(self):
+    def _wait_for_sockets(self):
         self.wait_until("its sockets", lambda: os.path.exists(self.socket) and "containerd successfully booted" in read(self.log))
+
+    def _wait_for_cri(self):
+        self._wait_for_sockets()
         self.client = cri.Client(self.socket)
         self.wait_until("its CRI answer", self._answers)
 

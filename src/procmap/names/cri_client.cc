@@ -176,7 +176,8 @@ RuntimeAnswer ask_cri(const std::string& path, const std::string& shown, Call::C
         trouble = client.round(version, 1 + 2 * kMethods.size(), false);
     }
     RuntimeFacts& facts = answer.facts;
-    if (trouble.empty() && status_of_all(kUnimplemented)) trouble = "it has no CRI service";
+    facts.has_no_cri = trouble.empty() && status_of_all(kUnimplemented);
+    if (facts.has_no_cri) trouble = "it has no CRI service";
     if (trouble.empty() && !status_of_all(0)) trouble = "it answered with an error: " + display(answers.message());
     facts.answered = trouble.empty() || !facts.name.empty();  // Version alone is an answer, too
     facts.why_not = std::move(trouble);

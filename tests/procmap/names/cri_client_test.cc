@@ -79,6 +79,7 @@ TEST(CriClient, says_what_has_no_cri) {
     const RuntimeAnswer answer = ask(server);
     EXPECT_FALSE(answer.facts.answered);
     EXPECT_EQ(answer.facts.why_not, "it has no CRI service");
+    EXPECT_TRUE(answer.facts.has_no_cri);
     EXPECT_EQ(answer.facts.api_version, "");
 }
 
