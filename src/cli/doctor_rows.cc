@@ -22,6 +22,11 @@ std::string process_of(const Process& process) {
 
 const ComponentConfig* config_of(const Node& node, const Process& process) {
     const auto found = std::find_if(node.configs.begin(), node.configs.end(),
+// With what speaks against its role.
+std::string doubtful(const Process& process) {
+    return process_of(process) + (process.role_doubt.empty() ? "" : " (" + display(process.role_doubt) + ")");
+}
+
                                     [&](const ComponentConfig& each) { return each.process == process.id; });
     return found == node.configs.end() ? nullptr : &*found;
 }
@@ -34,7 +39,7 @@ DoctorRow kubelet_row(const Node& node) {
     DoctorRow row{.code = "K8S-01", .title = "kubelet", .says = {}, .lost = {}, .fix = {}};
     for (const Process& process : node.table.processes) {
         if (process.role != ProcessRole::kubelet) continue;
-        std::string text = process_of(process);
+        std::string text = doubtful(process);
         if (const ComponentConfig* config = config_of(node, process)) {
             const ConfigValue* port = config->find("port");
             std::string file;
@@ -72,7 +77,7 @@ DoctorRow runtime_row(const Node& node) {
             case ProcessRole::containerd:
             case ProcessRole::dockerd:
             case ProcessRole::cri_dockerd:
-            case ProcessRole::crio: join(row.says, process_of(process)); break;
+            case ProcessRole::crio: join(row.says, doubtful(process)); break;
             default: break;
         }
     }

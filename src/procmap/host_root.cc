@@ -137,18 +137,22 @@ Result<int> HostRoot::open_directory(std::string_view on_host) const {
 }
 
 Result<int> HostRoot::open(std::string_view on_host) const {
-    // O_NONBLOCK: a FIFO without a writer must not hold us before fstat tells what it is.
-    Descriptor fd(open_below(on_host, O_RDONLY | O_NONBLOCK));
-    if (!fd.ok()) return cannot("cannot open", path(on_host), errno);
+    // A device is not opened to see that it is one where somebody in a container may have put it this moment; for what
+    // lies elsewhere one look fewer is taken. O_NONBLOCK: a FIFO without a writer must not hold us before fstat.
+    const bool look_first = length_of_process_root(on_host) != 0;
+    Descriptor fd(open_below(on_host, look_first ? O_PATH : O_RDONLY | O_NONBLOCK));
     struct stat status {};
-    if (::fstat(fd.get(), &status) != 0) return cannot("cannot open", path(on_host), errno);
+    if (!fd.ok() || ::fstat(fd.get(), &status) != 0) return cannot("cannot open", path(on_host), errno);
     if (S_ISDIR(status.st_mode)) return cannot("cannot open", path(on_host), EISDIR);
     if (!S_ISREG(status.st_mode)) {
         Error error{
             .doing = "cannot open", .subject = path(on_host), .why = "Not a regular file", .errno_value = EINVAL};
         return unexpected(std::move(error));
     }
-    return fd.release();
+    if (!look_first) return fd.release();
+    const int readable = open_plainly("/proc/self/fd/" + std::to_string(fd.get()), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (readable < 0) return cannot("cannot open", path(on_host), errno);
+    return readable;
 }
 
 Result<std::string> HostRoot::read(std::string_view on_host, std::size_t limit) const {

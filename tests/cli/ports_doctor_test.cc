@@ -85,6 +85,17 @@ TEST(DoctorRows, of_a_machine_that_is_no_node) {
 
 TEST(DoctorRows, a_doubtful_streaming_server_is_not_ok) {
     chain::Judgement judgement;
+    expect_remedies(rows);
+}
+
+TEST(DoctorRows, a_role_in_doubt_is_told_with_its_doubt) {
+    Node node;
+    node.table.processes = {process(7, "containerd", ProcessRole::containerd, "1.6.20"),
+                            process(8, "kubelet", ProcessRole::kubelet, "v1.29.3")};
+    for (Process& each : node.table.processes) each.role_doubt = "the role rests on its first argument";
+    const auto rows = node_rows(node, {});
+    EXPECT_THAT(row(rows, "K8S-01").says, HasSubstr("kubelet[8] v1.29.3 (the role rests on its first argument)"));
+    EXPECT_THAT(row(rows, "K8S-02").says, HasSubstr("containerd[7] 1.6.20 (the role rests on its first argument)"));
     judgement.verdicts = {verdict("cri-streaming-server", "medium")};
     const auto rows = node_rows({}, judgement);
     EXPECT_EQ(row(rows, "K8S-03").state, State::limited);

@@ -126,6 +126,7 @@ TEST(HostRoot, LinksOfAnotherRootStayInIt) {
     tree.link("/only-outside", outside.path("/other"));
     outside.write("/other", "of the node");
     tree.link("/kernels", "/proc/self/exe");
+    ASSERT_EQ(::mkfifo(tree.path("/fifo").c_str(), 0600), 0);
     int pipe[2];
     ASSERT_EQ(::pipe(pipe), 0);
     const pid_t child = ::fork();
@@ -145,6 +146,8 @@ TEST(HostRoot, LinksOfAnotherRootStayInIt) {
         EXPECT_FALSE(root.stat(below + "/only-outside"));
         EXPECT_EQ(link ? *link : link.error().why, outside.path("/other"));
         EXPECT_FALSE(root.open(below + "/kernels"));
+        EXPECT_EQ(root.read(below + "/fifo").error().why, "Not a regular file");
+        EXPECT_EQ(root.read(below + "/").error().errno_value, EISDIR);
     }
     EXPECT_EQ(done, 'y');
     ::kill(child, SIGKILL);
