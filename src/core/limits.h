@@ -89,6 +89,8 @@ inline constexpr std::size_t kTtrpcCallsMax = 4096;      // unanswered on one co
 inline constexpr std::size_t kDockerCallsMax = 64;       // unanswered Engine API requests of one connection
 inline constexpr std::size_t kDockerExecsMax = 256;      // exec ids whose container is remembered
 inline constexpr std::size_t kDockerJsonDepthMax = 16;   // nesting that is kept of an Engine API body
+inline constexpr std::size_t kPickedJsonValuesMax =
+    256 * 1024;  // kept of one JSON text, 100 bytes each; Docker's list of 20,000 containers has a dozen of each
 inline constexpr std::size_t kTlsRecordBytesMax = 16384 + 2048;  // RFC 5246 section 6.2.3
 inline constexpr std::size_t kTlsHandshakeBytesMax =
     128 * 1024;                                       // one handshake message; TLS stacks take chains up to ~100 KiB
@@ -136,12 +138,15 @@ inline constexpr std::size_t kFilterSetMax = 4096;         // values of one `in 
 inline constexpr std::size_t kFindingsMax = 10'000;
 
 // --- settings of components (procmap/config)
-inline constexpr std::size_t kSettingFileBytesMax = 256 * 1024;  // containerd's own full dump has 15 KiB
-inline constexpr std::size_t kSettingFilesMax = 64;              // of one process: main file, imports, drop-ins
-inline constexpr std::size_t kSettingBytesMax = 4 * 1024;        // of one value
-inline constexpr std::size_t kSettingItemsMax = 256;             // of one list
-inline constexpr std::size_t kSettingDepthMax = 64;              // nesting of JSON
-inline constexpr std::size_t kSettingTroubleMax = 16;            // sentences of one process
+inline constexpr std::size_t kSettingFileBytesMax = 256 * 1024;    // containerd's own full dump has 15 KiB
+inline constexpr std::size_t kSettingFilesMax = 64;                // of one process: main file, imports, drop-ins
+inline constexpr std::size_t kSettingFilesBytesMax = 1024 * 1024;  // of them together; as many full dumps fit
+inline constexpr std::size_t kSettingListingsMax = 256;            // directories that one process's files name
+inline constexpr std::size_t kSettingNamesMax = 64 * 1024;         // looked through in them together
+inline constexpr std::size_t kSettingBytesMax = 4 * 1024;          // of one value
+inline constexpr std::size_t kSettingItemsMax = 256;               // of one list
+inline constexpr std::size_t kSettingDepthMax = 64;                // nesting of JSON, parts of a TOML key
+inline constexpr std::size_t kSettingTroubleMax = 16;              // sentences of one process
 
 // --- runtimes, names and probes (procmap/names, survey)
 inline constexpr std::size_t kRuntimeAnswerBytesMax =
@@ -153,13 +158,13 @@ inline constexpr std::size_t kExecHoldersMax = 64;                     // descri
 inline constexpr std::size_t kSocketFilesMax = 4096;                   // paths looked at
 inline constexpr std::size_t kAccountFileBytesMax = 256 * 1024;        // of /etc/passwd, /etc/group
 inline constexpr int kSymbolicLinksMax = 40;               // of one path; the kernel's own (path_resolution(7))
+inline constexpr std::size_t kPathDepthMax = 128;          // directories held open on the way to one file
+inline constexpr std::size_t kUnixNameBytesMax = 108;      // sun_path, include/uapi/linux/un.h
 inline constexpr std::size_t kProbesMax = 64;              // listeners in one survey …
 inline constexpr std::size_t kProbesAtOnce = 16;           // … asked at once, each in a thread
 inline constexpr std::size_t kProbeAnswerBytesMax = 4096;  // of one request
 inline constexpr std::size_t kProbeBodyBytesKept = 80;
 
-inline constexpr std::size_t kPathDepthMax = 128;          // directories held open on the way to one file
-inline constexpr std::size_t kUnixNameBytesMax = 108;      // sun_path, include/uapi/linux/un.h
 // --- live
 inline constexpr std::int64_t kLiveTickMs =
     250;  // how often time is told without packets; 4 wake-ups a second when idle
@@ -216,7 +221,9 @@ inline constexpr std::size_t kCgroupFileBytesMax = 16 * 1024;       // of /proc/
 inline constexpr std::size_t kNetTextBytesMax = 256 * 1024 * 1024;  // of one file of /proc/net: 150 bytes per socket
 inline constexpr std::size_t kBuildInfoBytesMax = 1024 * 1024;  // module lines of a Go program; Kubernetes has 30 KiB
 inline constexpr std::size_t kProgramScanBytesMax =
-    64 * 1024 * 1024;                                     // of a Go program without module lines, once per program
+    64 * 1024 * 1024;  // of a Go program without module lines, all sections together, once per program
+inline constexpr std::size_t kProgramScanBytesPerLook =
+    512 * 1024 * 1024;                                    // of all programs in one look at the node: about a second
 inline constexpr std::size_t kProgramSectionsMax = 512;   // of an ELF file; a Go program has 30
 inline constexpr std::size_t kProgramVerdictsMax = 4096;  // executables that are remembered
 

@@ -203,14 +203,14 @@ Result<FileNumbers> HostRoot::stat(std::string_view on_host) const {
     return numbers_of(status);
 }
 
-Result<std::vector<std::string>> HostRoot::list(std::string_view on_host) const {
+Result<std::vector<std::string>> HostRoot::list(std::string_view on_host, std::size_t limit) const {
     Descriptor fd(open_below(on_host, O_RDONLY | O_DIRECTORY));
     if (!fd.ok()) return cannot("cannot list", path(on_host), errno);
     const std::unique_ptr<DIR, int (*)(DIR*)> directory(::fdopendir(fd.get()), &::closedir);
     if (!directory) return cannot("cannot list", path(on_host), errno);
     fd.release();
     std::vector<std::string> names;
-    while (true) {
+    while (names.size() < limit) {
         errno = 0;
         const dirent* entry = ::readdir(directory.get());
         if (entry == nullptr) {

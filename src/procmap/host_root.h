@@ -38,15 +38,16 @@ public:
     [[nodiscard]] Result<std::string> read(std::string_view on_host, std::size_t limit = 1024 * 1024) const;
     [[nodiscard]] Result<std::string> read_link(std::string_view on_host) const;
     [[nodiscard]] Result<FileNumbers> stat(std::string_view on_host) const;
-    // Names in a directory, sorted, without "." and "..".
-    [[nodiscard]] Result<std::vector<std::string>> list(std::string_view on_host) const;
+    // Names in a directory, sorted, without "." and ".."; at most `limit` of them, in which case it says nothing of
+    // which.
+    [[nodiscard]] Result<std::vector<std::string>> list(std::string_view on_host, std::size_t limit = SIZE_MAX) const;
     // For reading in pieces: a descriptor of the regular file, which the caller closes.
     [[nodiscard]] Result<int> open(std::string_view on_host) const;
-
     // For listing it, and for names below it: a descriptor which the caller closes.
     [[nodiscard]] Result<int> open_directory(std::string_view on_host) const;
     // Is its /proc a running kernel's ("/", or the host's root mounted somewhere), not files that somebody wrote?
     [[nodiscard]] bool has_real_proc() const;
+
 private:
     // All three: -1 and errno.
     [[nodiscard]] int open_top() const;

@@ -1,17 +1,19 @@
 // HTTP exchanges of the Docker Engine API → DockerCall.
 #include <algorithm>
+#include <array>
 #include <deque>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "core/limits.h"
 #include "decode/grpc/docker_target.h"
 #include "decode/grpc/grpc.h"
+#include "decode/grpc/json_pick.h"
 
 namespace hopscope::decode::grpc {
 namespace {
 
+using namespace std::string_view_literals;
 using Json = nlohmann::json;
 
 // A body that is kept for reading; what is larger than the limit is not read at all.
@@ -40,15 +42,21 @@ struct Call {
     KeptBody request, response;
 };
 
-// Never throws; what is nested too deep is left out, what is no JSON is discarded.
-Json parse(const std::string& text) {
-    const auto shallow = [](int depth, Json::parse_event_t, Json&) {
-        return depth <= static_cast<int>(limits::kDockerJsonDepthMax);
-    };
-    return Json::parse(text, shallow, /*allow_exceptions=*/false);
-}
+constexpr std::string_view kPodLabel = "io.kubernetes.pod.name", kNamespaceLabel = "io.kubernetes.pod.namespace",
+                           kUidLabel = "io.kubernetes.pod.uid", kContainerLabel = "io.kubernetes.container.name";
 
-const Json* member(const Json* object, const char* key) {
+// Of a body: what the events below are made of.
+Json parse(std::string_view text) {
+    static constexpr std::array kMembers{
+        "Id"sv,         "Cmd"sv,    "Entrypoint"sv, "Tty"sv,         "ProcessConfig"sv, "entrypoint"sv,  "arguments"sv,
+        "tty"sv,        "Pid"sv,    "Running"sv,    "Config"sv,      "ContainerID"sv,   "ExitCode"sv,    "State"sv,
+        "StatusCode"sv, "Labels"sv, kPodLabel,      kNamespaceLabel, kUidLabel,         kContainerLabel,
+    };
+    return pick_json(text, {kMembers, limits::kDockerJsonDepthMax, limits::kPickedJsonValuesMax}).value;
+}
+static_assert(limits::kBodyBytesMax / 2 < limits::kPickedJsonValuesMax, "no body of that size is ever cut");
+
+const Json* member(const Json* object, std::string_view key) {
     if (!object || !object->is_object()) return nullptr;
     const auto at = object->find(key);
     return at == object->end() ? nullptr : &*at;
@@ -221,10 +229,10 @@ void DockerWatcher::State::tell(Call& call, EventSink& sink) {
         }
         case DockerOperation::inspect: {
             const Json* labels = member(member(&response, "Config"), "Labels");
-            event.pod = text_of(member(labels, "io.kubernetes.pod.name"));
-            event.namespace_ = text_of(member(labels, "io.kubernetes.pod.namespace"));
-            event.uid = text_of(member(labels, "io.kubernetes.pod.uid"));
-            event.container = text_of(member(labels, "io.kubernetes.container.name"));
+            event.pod = text_of(member(labels, kPodLabel));
+            event.namespace_ = text_of(member(labels, kNamespaceLabel));
+            event.uid = text_of(member(labels, kUidLabel));
+            event.container = text_of(member(labels, kContainerLabel));
             event.tty = flag_of(member(member(&response, "Config"), "Tty"));
             event.pid = pid_of(member(member(&response, "State"), "Pid"));
             take_id(event, response);

@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 
 #include "core/limits.h"
+#include "decode/grpc/json_pick.h"
 
 namespace hopscope::decode::grpc {
 namespace {
@@ -30,7 +30,8 @@ static_assert(std::is_sorted(kMethods.begin(), kMethods.end(),
                              [](const TaskMethod& a, const TaskMethod& b) { return a.name < b.name; }));
 
 // Of a process specification (OCI runtime-spec, "Process"): the array `args`, and nothing else is even kept in memory.
-constexpr int kDepthOfArguments = 2;
+constexpr std::size_t kDepthOfArguments = 2;
+constexpr std::array kMembers{std::string_view("args")};
 
 std::uint16_t columns(std::uint32_t cells) { return static_cast<std::uint16_t>(std::min(cells, 65535U)); }
 
@@ -54,13 +55,7 @@ bool is_task_service(std::string_view service) {
 
 void TaskMessages::read_arguments(std::string_view specification) {
     using Json = nlohmann::json;
-    const auto only_arguments = [](int depth, Json::parse_event_t event, Json& value) {
-        if (depth > kDepthOfArguments) return false;
-        if (event != Json::parse_event_t::key || depth != 1) return true;
-        const auto* key = value.get_ptr<const std::string*>();
-        return key && *key == "args";
-    };
-    const Json json = Json::parse(specification, only_arguments, /*allow_exceptions=*/false);
+    const Json json = pick_json(specification, {kMembers, kDepthOfArguments, limits::kPickedJsonValuesMax}).value;
     if (!json.is_object()) return;
     const auto arguments = json.find("args");
     if (arguments == json.end() || !arguments->is_array()) return;

@@ -39,7 +39,8 @@ public:
 
     // The file, then what it imports, in that order: a later writing wins (containerd LoadConfig).
     void read(const std::string& path, bool optional) {
-        if (!seen_.insert(path).second || seen_.size() > limits::kSettingFilesMax) return;
+        if (seen_.contains(path)) return;
+        if (seen_.size() < limits::kSettingFilesMax) seen_.insert(path);  // those beyond are refused, and told
         const std::optional<std::string> text = files_.read(path, draft_, optional);
         std::optional<TomlFile> file = text ? TomlFile::parse(draft_, *text, path) : std::nullopt;
         if (!file) return;
@@ -51,8 +52,13 @@ public:
         }
         add_disabled(*file, path);
         plugin(*file, path);
-        for (const std::string& pattern : file->list({"imports"}))
-            for (const std::string& imported : files_.matching(beside(path, pattern))) read(imported, false);
+        bool is_cut = false;
+        const std::vector<std::string> patterns = file->list({"imports"}, &is_cut);
+        if (is_cut)
+            draft_.trouble(display(path) + " imports more than " + std::to_string(limits::kSettingItemsMax) +
+                           " patterns: the rest is not read");
+        for (const std::string& pattern : patterns)
+            for (const std::string& imported : files_.matching(beside(path, pattern), draft_)) read(imported, false);
     }
 
 private:

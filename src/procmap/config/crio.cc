@@ -43,7 +43,7 @@ void read_crio(Draft& draft, const Process& process, ProcessFiles& files) {
     read_file(draft, files, told.empty() ? "/etc/crio/crio.conf" : files.absolute(told), told.empty());
     const std::string told_directory = flag_value(process, "config-dir", "d");
     const std::string directory = told_directory.empty() ? "/etc/crio/crio.conf.d" : files.absolute(told_directory);
-    for (const std::string& path : files.with_suffix(directory, "")) read_file(draft, files, path, false);
+    for (const std::string& path : files.with_suffix(directory, "", draft)) read_file(draft, files, path, false);
     static const FlagSpec flags[] = {
         {"listen", "listen"},
         {"host-ip", "host_ip"},

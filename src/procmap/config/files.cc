@@ -2,6 +2,7 @@
 
 #include <fnmatch.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "core/limits.h"
@@ -51,7 +52,7 @@ std::string ProcessFiles::absolute(std::string_view path) const {
 std::string ProcessFiles::on_host(std::string_view path) const { return prefix_ + absolute(path); }
 
 void ProcessFiles::note(const std::string& on_host, const Result<FileNumbers>& numbers) {
-    if (!seen_) return;
+    if (!seen_ || !noted_.insert(on_host).second) return;
     seen_->push_back({on_host, numbers.has_value(), numbers ? *numbers : FileNumbers{}});
 }
 
@@ -77,35 +78,54 @@ std::optional<std::string> ProcessFiles::read(std::string_view path, Draft& draf
         draft.trouble(sentence + (numbers->is_regular ? "larger than any configuration" : "not a regular file"));
         return std::nullopt;
     }
-    Result<std::string> text = root_.read(real, limits::kSettingFileBytesMax);
+    const std::size_t left = limits::kSettingFilesBytesMax - bytes_read_;
+    if (numbers->size_bytes > left) {
+        draft.trouble(sentence + "all files together are larger than " + std::to_string(limits::kSettingFilesBytesMax) +
+                      " bytes");
+        return std::nullopt;
+    }
+    Result<std::string> text = root_.read(real, std::min(left, limits::kSettingFileBytesMax));
     if (!text) {
         draft.trouble(sentence + text.error().why);
         return std::nullopt;
     }
+    bytes_read_ += text->size();
     return std::move(*text);
 }
 
-std::vector<std::string> ProcessFiles::names_in(std::string_view directory) {
+std::vector<std::string> ProcessFiles::names_in(std::string_view directory, Draft& draft) {
     if (!reachable_) return {};
+    if (++listings_ > limits::kSettingListingsMax) {
+        draft.trouble("cannot list " + display(directory) + ": more than " +
+                      std::to_string(limits::kSettingListingsMax) + " directories");
+        return {};
+    }
     const std::string real = on_host(directory);
     note(real, root_.stat(real));
-    const Result<std::vector<std::string>> names = root_.list(real);
-    return names ? *names : std::vector<std::string>{};
+    const std::size_t left = limits::kSettingNamesMax - names_;
+    Result<std::vector<std::string>> names = root_.list(real, left + 1);
+    if (!names) return {};
+    names_ += std::min(names->size(), left);
+    if (names->size() <= left) return std::move(*names);
+    // Which of them come first is not known before all are read.
+    draft.trouble("cannot list " + display(directory) + ": all directories together have more than " +
+                  std::to_string(limits::kSettingNamesMax) + " names");
+    return {};
 }
 
-std::vector<std::string> ProcessFiles::with_suffix(std::string_view directory, std::string_view suffix) {
+std::vector<std::string> ProcessFiles::with_suffix(std::string_view directory, std::string_view suffix, Draft& draft) {
     std::vector<std::string> paths;
-    for (const std::string& name : names_in(directory))
+    for (const std::string& name : names_in(directory, draft))
         if (name.ends_with(suffix) && !name.starts_with('.')) paths.push_back(in_directory(directory, name));
     return paths;
 }
 
-std::vector<std::string> ProcessFiles::matching(const std::string& pattern) {
+std::vector<std::string> ProcessFiles::matching(const std::string& pattern, Draft& draft) {
     if (pattern.find_first_of("*?[") == std::string::npos) return {pattern};
     const std::size_t slash = pattern.rfind('/');
     const std::string directory = slash == 0 ? "/" : pattern.substr(0, slash);
     std::vector<std::string> paths;
-    for (const std::string& name : names_in(directory))
+    for (const std::string& name : names_in(directory, draft))
         if (fnmatch(pattern.c_str() + slash + 1, name.c_str(), FNM_PERIOD) == 0)
             paths.push_back(in_directory(directory, name));
     return paths;

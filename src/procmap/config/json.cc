@@ -48,11 +48,11 @@ public:
     bool number_float(number_float_t, const string_t& written) override { return scalar(written); }
     bool string(string_t& value) override { return scalar(value); }
     bool binary(binary_t&) override { return true; }
-    bool start_object(std::size_t) override { return ++depth_ <= limits::kSettingDepthMax; }
+    bool start_object(std::size_t) override { return deeper(); }
     bool end_object() override { return --depth_, true; }
     bool start_array(std::size_t) override {
         if (depth_ == 1) list_.clear();
-        return ++depth_ <= limits::kSettingDepthMax;
+        return deeper();
     }
     bool end_array() override {
         if (--depth_ == 1 && wanted_) draft_.set(wanted_->key, list_, {path_, at_});
@@ -72,6 +72,12 @@ public:
     }
 
 private:
+    bool deeper() {
+        if (++depth_ <= limits::kSettingDepthMax) return true;
+        draft_.trouble(display(path_) + ":" + std::to_string(line_) + " goes deeper than " +
+                       std::to_string(limits::kSettingDepthMax) + " levels: nothing after it is read");
+        return false;
+    }
     bool scalar(const std::string& value) {
         if (!wanted_) return true;
         if (depth_ == 1) draft_.set(wanted_->key, value, {path_, at_});

@@ -1,6 +1,10 @@
 // k3s and RKE2 run the kubelet (and on servers the control plane) inside their own process and overwrite their command
 // line; what they were told stands in /etc/rancher/k3s/config.yaml and its drop-ins. The containerd that they start is
 // a process of its own with a command line of its own.
+#include <algorithm>
+#include <cctype>
+
+#include "core/limits.h"
 #include "core/node_words.h"
 #include "procmap/config/components.h"
 #include "procmap/config/kubelet_keys.h"
@@ -16,7 +20,7 @@ void apply_kubelet_argument(Draft& draft, std::string_view argument, Origin orig
     apply_flags(draft, std::span(&whole, 1), kubelet_flags(), origin);
 }
 
-void apply_file(Draft& draft, ProcessFiles& files, const std::string& path) {
+void apply_file(Draft& draft, ProcessFiles& files, const std::string& path, YamlList& kubelet_arguments) {
     const std::optional<std::string> text = files.read(path, draft, true);
     if (!text) return;
     static const FileKey keys[] = {
@@ -24,10 +28,26 @@ void apply_file(Draft& draft, ProcessFiles& files, const std::string& path) {
         {{"container-runtime-endpoint"}, "containerRuntimeEndpoint"},
         {{"docker"}, "docker"},
     };
-    read_yaml(draft, *text, path, keys);
-    for (const char* list : {"kubelet-arg", "kubelet-arg+"})
-        for (const YamlItem& item : yaml_items(*text, list))
-            apply_kubelet_argument(draft, item.text, {path, item.line});
+    read_yaml(draft, *text, path, keys, &kubelet_arguments);
+}
+
+// Of config.yaml.d (k3s pkg/configfilearg).
+bool is_drop_in(std::string path) {
+    std::ranges::transform(path, path.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return path.ends_with(".yaml") || path.ends_with(".yml");
+}
+
+// All files together make one list, to which the command line adds: a later "kubelet-arg" takes an earlier one back.
+void apply_files(Draft& draft, ProcessFiles& files) {
+    const std::string base = "/etc/rancher/k3s";
+    YamlList arguments{.name = "kubelet-arg"};
+    apply_file(draft, files, base + "/config.yaml", arguments);
+    for (const std::string& path : files.with_suffix(base + "/config.yaml.d", "", draft))
+        if (is_drop_in(path)) apply_file(draft, files, path, arguments);
+    for (const YamlList::Item& item : arguments.items) apply_kubelet_argument(draft, item.text, {item.path, item.line});
+    if (arguments.is_cut)
+        draft.trouble("kubelet-arg has more than " + std::to_string(limits::kSettingItemsMax) +
+                      " items: the rest is not read");
 }
 
 }  // namespace
@@ -45,9 +65,7 @@ bool is_k3s(const Process& process) {
 }
 
 void read_k3s(Draft& draft, const Process& process, ProcessFiles& files) {
-    const std::string base = "/etc/rancher/k3s";
-    apply_file(draft, files, base + "/config.yaml");
-    for (const std::string& path : files.with_suffix(base + "/config.yaml.d", ".yaml")) apply_file(draft, files, path);
+    apply_files(draft, files);
     static const FlagSpec own[] = {
         {"https-listen-port", "https-listen-port"},
         {"container-runtime-endpoint", "containerRuntimeEndpoint"},

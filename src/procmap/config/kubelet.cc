@@ -105,7 +105,7 @@ void read_kubelet(Draft& draft, const Process& process, ProcessFiles& files) {
     };
     if (const std::string config = flag_value(process, "config"); !config.empty()) read_file(files.absolute(config));
     if (const std::string directory = flag_value(process, "config-dir"); !directory.empty()) {
-        for (const std::string& path : files.with_suffix(files.absolute(directory), ".conf")) read_file(path);
+        for (const std::string& path : files.with_suffix(files.absolute(directory), ".conf", draft)) read_file(path);
         any_file = true;
     }
     apply_flags(draft, process, kubelet_flags());

@@ -17,14 +17,21 @@ struct FileKey {
     std::string_view key;  // the setting that it writes
 };
 
-// Lists are joined by ','. Null and tables are passed over.
-void read_yaml(Draft& draft, const std::string& text, const std::string& path, std::span<const FileKey> keys);
-// Items of a list (or a single scalar) at `name` in the outermost map, each with its line.
-struct YamlItem {
-    std::string text;
-    std::uint32_t line = 0;
+// A list (or a single scalar) in the outermost map, which several files write one after another: a key "NAME" begins it
+// anew, "NAME+" goes on with it.
+struct YamlList {
+    std::string_view name;
+    struct Item {
+        std::string text, path;
+        std::uint32_t line = 0;
+    };
+    std::vector<Item> items = {};
+    bool is_cut = false;  // there are more than limits::kSettingItemsMax
 };
-std::vector<YamlItem> yaml_items(const std::string& text, std::string_view name);
+
+// Lists are joined by ','. Null and tables are passed over. `list` may be nullptr.
+void read_yaml(Draft& draft, const std::string& text, const std::string& path, std::span<const FileKey> keys,
+               YamlList* list = nullptr);
 // Only the outermost object; `place` has one part.
 void read_json(Draft& draft, const std::string& text, const std::string& path, std::span<const FileKey> keys);
 

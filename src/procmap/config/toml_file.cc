@@ -3,6 +3,7 @@
 #include <toml++/toml.h>
 
 #include "core/limits.h"
+#include "procmap/config/toml_depth.h"
 
 namespace hopscope::procmap {
 
@@ -38,6 +39,11 @@ TomlFile::TomlFile(TomlFile&&) noexcept = default;
 TomlFile& TomlFile::operator=(TomlFile&&) noexcept = default;
 
 std::optional<TomlFile> TomlFile::parse(Draft& draft, const std::string& text, const std::string& path) {
+    if (const std::uint32_t line = line_of_too_deep_key(text)) {
+        draft.trouble(display(path) + ":" + std::to_string(line) + " has a key of more than " +
+                      std::to_string(limits::kSettingDepthMax) + " parts: nothing of the file is read");
+        return std::nullopt;
+    }
     try {
         auto state = std::make_unique<State>();
         state->root = toml::parse(std::string_view(text));
@@ -63,13 +69,16 @@ std::optional<TomlFile::Value> TomlFile::value(const Place& place) const {
     return Value{std::move(*text), node->source().begin.line};
 }
 
-std::vector<std::string> TomlFile::list(const Place& place) const {
+std::vector<std::string> TomlFile::list(const Place& place, bool* is_cut) const {
     std::vector<std::string> items;
     const toml::node* node = state_->find(place);
     if (!node) return items;
     if (const toml::array* array = node->as_array()) {
         for (const toml::node& item : *array) {
-            if (items.size() >= limits::kSettingItemsMax) break;
+            if (items.size() >= limits::kSettingItemsMax) {
+                if (is_cut) *is_cut = true;
+                break;
+            }
             if (std::optional<std::string> text = scalar_text(item)) items.push_back(std::move(*text));
         }
     } else if (std::optional<std::string> text = scalar_text(*node)) {

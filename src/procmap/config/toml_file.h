@@ -13,7 +13,7 @@ namespace hopscope::procmap {
 
 class TomlFile {
 public:
-    // nullopt: damaged; the draft was told where.
+    // nullopt: damaged, or deeper than any configuration (toml_depth.h); the draft was told where.
     static std::optional<TomlFile> parse(Draft& draft, const std::string& text, const std::string& path);
     ~TomlFile();
     TomlFile(TomlFile&&) noexcept;
@@ -25,8 +25,9 @@ public:
         std::uint32_t line = 0;
     };
     [[nodiscard]] std::optional<Value> value(const Place& place) const;
-    // Strings of a list, or one string.
-    [[nodiscard]] std::vector<std::string> list(const Place& place) const;
+    // Strings of a list, or one string. `is_cut` may be nullptr; it is set where there are more than
+    // limits::kSettingItemsMax.
+    [[nodiscard]] std::vector<std::string> list(const Place& place, bool* is_cut = nullptr) const;
     // The line of a table; 0: there is none.
     [[nodiscard]] std::uint32_t table(const Place& place) const;
     // Writes the setting if the file has it.

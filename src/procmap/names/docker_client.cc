@@ -1,8 +1,9 @@
 #include "procmap/names/docker_client.h"
 
-#include <nlohmann/json.hpp>
+#include <array>
 
 #include "core/limits.h"
+#include "decode/grpc/json_pick.h"
 #include "decode/road.h"
 #include "decode/stream/http1.h"
 #include "procmap/names/http_collector.h"
@@ -10,16 +11,22 @@
 namespace hopscope::procmap {
 namespace {
 
+using namespace std::string_view_literals;
 using nlohmann::json;
 
-// What lies deeper than Docker's own answers is dropped while it is read.
-json parse(const std::string& text) {
-    return json::parse(
-        text, [](int depth, json::parse_event_t, const json&) { return depth <= int{limits::kDockerJsonDepthMax}; },
-        false);
+constexpr std::string_view kContainerLabel = "io.kubernetes.container.name", kPodLabel = "io.kubernetes.pod.name",
+                           kNamespaceLabel = "io.kubernetes.pod.namespace", kUidLabel = "io.kubernetes.pod.uid",
+                           kTypeLabel = "io.kubernetes.docker.type", kSandboxLabel = "io.kubernetes.sandbox.id";
+
+// A daemon may be anybody's program: what is not asked for below is never held.
+decode::grpc::PickedJson parse(std::string_view text) {
+    static constexpr std::array kMembers{"Version"sv, "ApiVersion"sv,  "Id"sv,       "Names"sv,
+                                         "Labels"sv,  kContainerLabel, kPodLabel,    kNamespaceLabel,
+                                         kUidLabel,   kTypeLabel,      kSandboxLabel};
+    return decode::grpc::pick_json(text, {kMembers, limits::kDockerJsonDepthMax, limits::kPickedJsonValuesMax});
 }
 
-std::string text_at(const json& object, const char* name) {
+std::string text_at(const json& object, std::string_view name) {
     if (!object.is_object()) return {};
     const auto found = object.find(name);
     if (found == object.end() || !found->is_string()) return {};
@@ -27,14 +34,19 @@ std::string text_at(const json& object, const char* name) {
 }
 
 void take_version(RuntimeAnswer& answer, const std::string& body) {
-    const json version = parse(body);
+    const json version = parse(body).value;
     answer.facts.version = Untrusted(text_at(version, "Version"));
     answer.facts.api_version = text_at(version, "ApiVersion").substr(0, 16);
     answer.facts.name = Untrusted("docker");
 }
 
 void take_containers(RuntimeAnswer& answer, const std::string& body, const std::string& source) {
-    const json list = parse(body);
+    const auto [list, is_cut] = parse(body);
+    if (is_cut) {
+        answer.facts.why_not =
+            "its list of containers has more than " + std::to_string(limits::kPickedJsonValuesMax) + " values";
+        return;
+    }
     if (!list.is_array()) return;
     for (const json& item : list) {
         ContainerNames names;
@@ -43,14 +55,12 @@ void take_containers(RuntimeAnswer& answer, const std::string& body, const std::
         const auto labels = item.find("Labels");
         const json none;
         const json& of = labels == item.end() ? none : *labels;
-        names.name = Untrusted(text_at(of, "io.kubernetes.container.name"));
-        names.pod = Untrusted(text_at(of, "io.kubernetes.pod.name"));
-        names.namespace_ = Untrusted(text_at(of, "io.kubernetes.pod.namespace"));
-        names.pod_uid = Untrusted(text_at(of, "io.kubernetes.pod.uid"));
+        names.name = Untrusted(text_at(of, kContainerLabel));
+        names.pod = Untrusted(text_at(of, kPodLabel));
+        names.namespace_ = Untrusted(text_at(of, kNamespaceLabel));
+        names.pod_uid = Untrusted(text_at(of, kUidLabel));
         // The shim marks a pod's infra container by its type, the others by the infra container's id.
-        names.sandbox_id = text_at(of, "io.kubernetes.docker.type") == "podsandbox"
-                               ? names.id
-                               : text_at(of, "io.kubernetes.sandbox.id");
+        names.sandbox_id = text_at(of, kTypeLabel) == "podsandbox" ? names.id : text_at(of, kSandboxLabel);
         if (!is_container_id(names.sandbox_id)) names.sandbox_id.clear();
         if (names.sandbox_id == names.id) names.name = {};
         const auto own = item.find("Names");  // "/web", of a container that is in no pod

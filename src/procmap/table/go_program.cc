@@ -186,19 +186,25 @@ void take_build_info(const Elf& elf, const Section& section, Program& program) {
         take_module_lines(std::string_view(lines).substr(kSentinelBytes, lines.size() - 2 * kSentinelBytes), program);
 }
 
+struct Allowance {
+    std::uint64_t left = 0;  // bytes that may still be searched
+    bool is_over = false;    // it ended before the sections did
+};
+
 // Which of `wanted` stand in the section, read piece by piece.
 template <std::size_t N>
 std::vector<std::string> search(const Elf& elf, const Section& section, const std::array<std::string_view, N>& wanted,
-                                std::string* around = nullptr) {
+                                Allowance& allowed, std::string* around = nullptr) {
     std::vector<std::string> found;
     std::array<bool, N> seen{};
     std::size_t longest = 0;
     for (const std::string_view text : wanted) longest = std::max(longest, text.size());
     std::string piece;
-    const std::uint64_t size = std::min<std::uint64_t>(section.size, limits::kProgramScanBytesMax);
-    for (std::uint64_t at = 0; at < size;) {
-        piece.resize(std::min<std::uint64_t>(kScanPieceBytes, size - at));
+    std::uint64_t at = 0;
+    while (at < section.size && allowed.left > 0) {
+        piece.resize(std::min({std::uint64_t{kScanPieceBytes}, section.size - at, allowed.left}));
         piece.resize(elf.read_some(section.offset + at, piece.data(), piece.size()));
+        allowed.left -= piece.size();
         for (std::size_t i = 0; i < N; ++i) {
             if (seen[i]) continue;
             const void* place = ::memmem(piece.data(), piece.size(), wanted[i].data(), wanted[i].size());
@@ -208,9 +214,12 @@ std::vector<std::string> search(const Elf& elf, const Section& section, const st
             const std::size_t where = static_cast<std::size_t>(static_cast<const char*>(place) - piece.data());
             if (around != nullptr && i == 0) *around = piece.substr(where + wanted[i].size(), 32);
         }
-        if (piece.size() <= longest) break;
-        at += piece.size() - (at + piece.size() < size ? longest : 0);  // a text may lie across two pieces
+        at += piece.size();
+        if (at >= section.size) break;
+        if (piece.size() <= longest && allowed.left > 0) return found;  // the file ends before its section
+        at -= std::min(piece.size(), longest);                          // a text may lie across two pieces
     }
+    allowed.is_over = allowed.is_over || at < section.size;
     return found;
 }
 
@@ -250,7 +259,7 @@ void take_module_lines(std::string_view lines, Program& program) {
     }
 }
 
-Program read_program(int fd, bool search_texts) {
+Program read_program(int fd, bool search_texts, std::uint64_t& search_bytes) {
     Program program;
     Elf elf(fd);
     if (!elf.open()) {
@@ -259,6 +268,8 @@ Program read_program(int fd, bool search_texts) {
     }
     program.kind = Program::Kind::other_elf;
     if (const Section* info = elf.find(".go.buildinfo")) take_build_info(elf, *info, program);
+    const std::uint64_t most = std::min<std::uint64_t>(search_bytes, limits::kProgramScanBytesMax);
+    Allowance allowed{.left = most};
     const bool is_go = program.kind == Program::Kind::go || elf.find(".gopclntab") != nullptr ||
                        elf.find(".note.go.buildid") != nullptr;
     if (is_go) {
@@ -267,16 +278,18 @@ Program read_program(int fd, bool search_texts) {
         for (const char* name : {".gopclntab", ".data.rel.ro.gopclntab", ".data.rel.ro"}) {
             const Section* table = elf.find(name);
             if (table == nullptr) continue;
-            program.packages = search(elf, *table, kPackages);
+            program.packages = search(elf, *table, kPackages, allowed);
             if (!program.packages.empty()) break;
         }
     } else if (search_texts) {
         if (const Section* data = elf.find(".rodata")) {
             std::string after;
-            program.texts = search(elf, *data, kConmonTexts, &after);
+            program.texts = search(elf, *data, kConmonTexts, allowed, &after);
             program.conmon_version = after.substr(0, after.find_first_not_of("0123456789.-abcdefghijklmnopqrstuvwxyz"));
         }
     }
+    program.is_unfinished = allowed.is_over && most < limits::kProgramScanBytesMax;
+    search_bytes -= most - allowed.left;
     return program;
 }
 

@@ -21,10 +21,13 @@ struct Program {
     std::vector<std::string> packages;  // without module lines: those of the searched package paths that it holds
     std::vector<std::string> texts;     // not Go: those of the searched texts that its read-only data holds
     std::string conmon_version;         // conmon keeps "conmon version 2.1.6" in its read-only data
+    bool is_unfinished = false;         // the search ended with `search_bytes`: packages and texts may be missing
 };
 
 // `fd` is borrowed and read with pread(2). `search_texts`: also look for conmon's texts in a program that is not Go.
-Program read_program(int fd, bool search_texts);
+// `search_bytes`: how much may be searched for packages and texts; what was is taken off. Of one program never more
+// than limits::kProgramScanBytesMax: anybody may make a file whose sections are holes of many gigabytes.
+Program read_program(int fd, bool search_texts, std::uint64_t& search_bytes);
 
 // For fake trees: the text that `go version -m` prints, instead of a program ("go1.20\n\tpath\tk8s.io/…").
 Program program_from_text(std::string_view text);

@@ -74,6 +74,7 @@ Status ProcessBook::refresh(bool everything) {
     if (cut_) pids.resize(limits::kProcessesMax);
     ++round_;
     homes_.clear();
+    programs_.begin_look();
     young_since_ticks_ = ticks_ago(kYoungSeconds);
     std::vector<KnownProcess> now;
     now.reserve(pids.size());
@@ -87,7 +88,6 @@ Status ProcessBook::refresh(bool everything) {
     return Done{};
 }
 
-void ProcessBook::ask_namespace(ProcessFacts& facts) {
 std::uint64_t ProcessBook::namespace_of(std::uint32_t pid, std::string_view kind, bool* denied) const {
     const std::string file = "ns/" + std::string(kind);
     if (is_real_proc_) return read_namespace(proc_, pid, file, denied);
@@ -95,6 +95,7 @@ std::uint64_t ProcessBook::namespace_of(std::uint32_t pid, std::string_view kind
     return link ? namespace_inode(*link, kind) : 0;
 }
 
+void ProcessBook::ask_namespace(ProcessFacts& facts) {
     facts.namespace_asked = true;
     facts.process.net_namespace = namespace_of(facts.process.id.pid, "net", &facts.namespace_denied);
 }
@@ -165,6 +166,7 @@ bool ProcessBook::keep_unchanged(KnownProcess& before, std::vector<KnownProcess>
 }
 
 void ProcessBook::take_pid(std::uint32_t pid, KnownProcess* before, bool everything, std::vector<KnownProcess>& out) {
+    everything = everything || (before != nullptr && before->facts.program_unread);
     if (before != nullptr && !everything && keep_unchanged(*before, out)) return;
     KnownProcess next;
     if (before != nullptr && before->held.empty()) {

@@ -43,17 +43,23 @@ const Program* Programs::look(const std::string& path, bool search_texts, int& e
                                         (search_texts ? 1 : 0)};
         auto found = known_.find(key);
         if (found == known_.end()) {
-            if (known_.size() >= limits::kProgramVerdictsMax) known_.clear();
-            Program read = read_program(fd, search_texts);
+            Program read = read_program(fd, search_texts, search_bytes_);
             if (read.kind == Program::Kind::not_elf && !root_->is_live())
                 if (const auto text = root_->read(path, kProgramTextBytes)) read = program_from_text(*text);
-            found = known_.emplace(key, std::move(read)).first;
+            if (!read.is_unfinished) {
+                if (known_.size() >= limits::kProgramVerdictsMax) known_.clear();
+                found = known_.emplace(key, std::move(read)).first;
+            } else {
+                unfinished_ = std::move(read);
+            }
         }
-        program = &found->second;
+        program = found == known_.end() ? &unfinished_ : &found->second;
     }
     ::close(fd);
     return program;
 }
+
+void Programs::begin_look() { search_bytes_ = limits::kProgramScanBytesPerLook; }
 
 bool Programs::is_dull(const ProcessFacts& facts) const {
     return !facts.exe_denied && dull_.contains(memo_of(facts.process)) && !is_named_like_component(facts.process);
@@ -68,11 +74,13 @@ void Programs::judge(ProcessFacts& facts) {
         int error = 0;
         const Program* program = look("/proc/" + std::to_string(process.id.pid) + "/exe", named, error);
         if (program != nullptr) {
+            facts.program_unread = program->is_unfinished;
             source.kind = ProgramSource::Kind::executable;
             give_role(process, *program, source, facts.is_monitor);
             const bool nobody = !is_component(process.role);
             // A Go program may be several in one (k3s): what it is this time, its arguments tell.
-            const bool never = program->kind == Program::Kind::other_elf || program->kind == Program::Kind::not_elf;
+            const bool never = !program->is_unfinished &&
+                               (program->kind == Program::Kind::other_elf || program->kind == Program::Kind::not_elf);
             if (nobody && never && !named && !process.exe.empty() && !is_deleted(process.exe.raw())) {
                 if (dull_.size() >= limits::kProgramVerdictsMax) dull_.clear();
                 dull_.insert(memo_of(process));
@@ -92,6 +100,7 @@ void Programs::judge(ProcessFacts& facts) {
         int error = 0;
         if (!first.empty() && first.front() == '/')
             if (const Program* program = look(first, true, error)) {
+                facts.program_unread = program->is_unfinished;
                 source.kind = ProgramSource::Kind::first_argument;
                 give_role(process, *program, source, facts.is_monitor);
                 return;

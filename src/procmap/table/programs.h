@@ -19,7 +19,10 @@ class Programs {
 public:
     explicit Programs(const HostRoot& root) : root_(&root) {}
 
-    // Fills role, proof, doubt and version of the process; its arguments have been read unless it is dull.
+    // Begins a look at all processes: as much may be searched in programs again.
+    void begin_look();
+    // Fills role, proof, doubt and version of the process; its arguments have been read unless it is dull. Where the
+    // look's measure of searching was used up before, it sets `program_unread`: to be judged again by the next look.
     void judge(ProcessFacts& facts);
     // Its executable was looked at before and is of no component, and it is not named like one: judge() will not open
     // it and needs no arguments.
@@ -35,6 +38,8 @@ private:
 
     const HostRoot* root_;
     std::map<FileKey, Program> known_;
+    std::uint64_t search_bytes_ = 0;  // that may still be searched in this look
+    Program unfinished_;              // the last one that could not be searched
     // Path and container of programs that are nobody of interest: not even opened again. A path may stand for another
     // file in a mount namespace without container; a component there is found if it is named like one.
     std::unordered_set<std::string> dull_;

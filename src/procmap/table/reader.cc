@@ -310,6 +310,13 @@ void TableReader::State::tell_limits(SocketTable& table, const NamespaceSockets&
             "would");
     if (book.is_cut())
         table.limits.push_back("only the first " + std::to_string(limits::kProcessesMax) + " processes were looked at");
+    const auto unread =
+        static_cast<std::uint64_t>(std::count_if(book.processes().begin(), book.processes().end(),
+                                                 [](const KnownProcess& known) { return known.facts.program_unread; }));
+    if (unread > 0)
+        table.limits.push_back("the programs of " + counted(unread, "process", "es") +
+                               " were not searched for what they are: others took all of " +
+                               std::to_string(limits::kProgramScanBytesPerLook) + " bytes");
     if (table.sockets.size() >= limits::kSocketsMax)
         table.limits.push_back("only the first " + std::to_string(limits::kSocketsMax) + " sockets were taken");
     for (const std::string& sentence : spaces.limits) table.limits.push_back(sentence);

@@ -225,6 +225,17 @@ TEST(DockerWatcher, SurvivesDeepAndOddJson) {
     }
 }
 
+// As large as is read, and as slow as an Engine API body can be made: many of them, one after another.
+TEST(DockerWatcher, ReadsManyObjectsInTimeThatOnlyTheirLengthDecides) {
+    std::string body = "[{}";
+    while (body.size() + 4 < limits::kBodyBytesMax) body += ",{}";
+    body += ']';
+    Watched docker;
+    for (int i = 0; i < 64; ++i) docker.both({"GET", "/v1.41/containers/web/json", "", body});
+    EXPECT_THAT(docker.log.lines("problem"), IsEmpty());
+    EXPECT_THAT(docker.calls(), SizeIs(64));
+}
+
 TEST(DockerWatcher, ForgetsTheOldestOfTooManyUnansweredRequests) {
     Watched docker;
     for (std::uint32_t i = 0; i < limits::kDockerCallsMax + 1; ++i, ++docker.exchange)

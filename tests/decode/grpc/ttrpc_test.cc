@@ -135,6 +135,14 @@ TEST(Ttrpc, what_its_frame_does_not_hold_is_a_problem_and_nothing_more) {
     EXPECT_THAT(log.lines(), Contains(StartsWith("task 7 request")));
 }
 
+TEST(Ttrpc, a_specification_of_very_many_objects_is_read_at_once) {
+    std::string specification = R"({"args":["sh")";
+    while (specification.size() + 512 < limits::kTtrpcMessageBytesMax) specification += ",{}";
+    const EventLog log = run_cut(kFromStart, {client(request(1, "Exec", exec_body(specification + R"(,"x"]})")))},
+                                 [](std::size_t) { return 100'000U; });
+    EXPECT_THAT(log.lines(), ElementsAre(HasSubstr(R"( arg="sh" arg="x" )")));
+}
+
 TEST(Ttrpc, calls_without_an_answer_are_bounded) {
     Ttrpc decoder(false);
     EventLog log;

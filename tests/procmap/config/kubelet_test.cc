@@ -162,6 +162,81 @@ TEST(KubeletConfig, k3s_has_its_own_defaults_and_drop_ins) {
     for (const ConfigValue& value : config.values) EXPECT_EQ(value.value.raw().find("secret"), std::string::npos);
 }
 
+// k3s: "kubelet-arg" of a later file takes the list back, "kubelet-arg+" goes on with it, whatever the file.
+TEST(KubeletConfig, k3s_later_lists_replace_earlier_ones) {
+    const Tree tree;
+    const auto read = [&](const std::vector<std::string>& more = {}) {
+        std::vector<std::string> cmdline{"/usr/local/bin/k3s server"};
+        cmdline.insert(cmdline.end(), more.begin(), more.end());
+        Process process = process_of(ProcessRole::kubelet, cmdline, "1.28.5");
+        process.exe = Untrusted("/usr/local/bin/k3s");
+        return read_config(HostRoot(tree.directory()), process);
+    };
+    const std::string directory = "/etc/rancher/k3s/config.yaml.d/";
+    tree.write("/etc/rancher/k3s/config.yaml", "kubelet-arg:\n- anonymous-auth=true\n- read-only-port=10255\n");
+    tree.write(directory + "10-more.yaml", "kubelet-arg+:\n- healthz-port=1\n");
+    EXPECT_EQ(told(read(), "authentication.anonymous.enabled"), "true @/etc/rancher/k3s/config.yaml:2");
+    EXPECT_EQ(told(read(), "healthzPort"), "1 @" + directory + "10-more.yaml:2");
+    tree.write(directory + "20-over.yml",
+               "kubelet-arg+:\n- port=7\nkubelet-arg: max-pods=5\nkubelet-arg+: address=::1\n");
+    auto config = read();
+    EXPECT_EQ(told(config, "authentication.anonymous.enabled"), "false @default");
+    EXPECT_EQ(told(config, "readOnlyPort"), "0 @default");
+    EXPECT_EQ(told(config, "healthzPort"), "10248 @default");
+    EXPECT_EQ(told(config, "port"), "10250 @default");
+    EXPECT_EQ(told(config, "address"), "::1 @" + directory + "20-over.yml:4");
+    tree.write(directory + "30-none.YAML", "kubelet-arg:\n");
+    tree.write(directory + "40-no.txt", "kubelet-arg: port=8\n");
+    config = read({"--kubelet-arg=healthz-port=9"});
+    EXPECT_EQ(told(config, "address"), "0.0.0.0 @default");
+    EXPECT_EQ(told(config, "port"), "10250 @default");
+    EXPECT_EQ(told(config, "healthzPort"), "9 @/proc/4242/cmdline:0") << "the command line adds to the files";
+    EXPECT_TRUE(config.trouble.empty());
+}
+
+TEST(KubeletConfig, k3s_lists_have_a_measure_and_say_so) {
+    const Tree tree;
+    Process process = process_of(ProcessRole::kubelet, {"/usr/local/bin/k3s server"}, "1.28.5");
+    process.exe = Untrusted("/usr/local/bin/k3s");
+    std::string text = "kubelet-arg: &all\n";
+    for (int i = 0; i < 257; ++i) text += "- port=" + std::to_string(i) + "\n";
+    for (int i = 0; i < 10'000; ++i) text += "kubelet-arg: *all\nkubelet-arg+: *all\n";
+    tree.write("/etc/rancher/k3s/config.yaml", text.substr(0, 250'000));
+    const auto config = read_config(HostRoot(tree.directory()), process);
+    EXPECT_EQ(told(config, "port"), "255 @/etc/rancher/k3s/config.yaml:257");
+    ASSERT_EQ(config.trouble.size(), 1u);
+    EXPECT_EQ(config.trouble[0], "kubelet-arg has more than 256 items: the rest is not read");
+}
+
+// Of several writings of one key the first one counts, wherever it stands among tens of thousands of others.
+TEST(KubeletConfig, a_map_of_very_many_keys_is_gone_through_once) {
+    const Tree tree;
+    std::string text =
+        "port: 7\nauthentication:\n  webhook: {enabled: false}\n  x: 1\n  anonymous:\n    enabled: true\n";
+    while (text.size() < 250'000) text += "a: 1\n";
+    tree.write("/c.yaml", text + "port: 8\ntlsCertFile: /c\nauthentication: {x509: {clientCAFile: /ca}}\n");
+    const auto config =
+        read_config(HostRoot(tree.directory()), process_of(ProcessRole::kubelet, {"kubelet", "--config=/c.yaml"}));
+    EXPECT_EQ(told(config, "port"), "7 @/c.yaml:1");
+    EXPECT_EQ(told(config, "authentication.webhook.enabled"), "false @/c.yaml:3");
+    EXPECT_EQ(told(config, "authentication.anonymous.enabled"), "true @/c.yaml:6");
+    EXPECT_EQ(told(config, "authentication.x509.clientCAFile"), "none") << "of the first authentication alone";
+    EXPECT_EQ(config.find("tlsCertFile")->value.raw(), "/c");
+}
+
+TEST(KubeletConfig, files_together_have_a_measure) {
+    const Tree tree;
+    std::string filler;
+    while (filler.size() < 250'000) filler += "#2345678901234567890123456789012345678901234567890\n";
+    for (int i = 0; i < 63; ++i)
+        tree.write("/d/" + std::to_string(10 + i) + ".conf", "port: " + std::to_string(i) + "\n" + filler);
+    const auto config =
+        read_config(HostRoot(tree.directory()), process_of(ProcessRole::kubelet, {"kubelet", "--config-dir=/d"}));
+    EXPECT_EQ(told(config, "port"), "3 @/d/13.conf:1");
+    ASSERT_FALSE(config.trouble.empty());
+    EXPECT_EQ(config.trouble[0], "cannot read /d/14.conf: all files together are larger than 1048576 bytes");
+}
+
 TEST(KubeletConfig, what_it_depends_on_is_told) {
     const Tree tree;
     tree.write("/etc/k/config.yaml", "port: 1\n");

@@ -1,3 +1,5 @@
+#include <gmock/gmock.h>
+
 #include "procmap/config/config_tree.h"
 
 namespace hopscope::procmap::test {
@@ -130,6 +132,72 @@ TEST_F(Containerd, hostile_files_are_survived) {
     }
 }
 
+// What frees a table calls itself for each table in it: unbounded, each of these ends the whole program.
+TEST_F(Containerd, keys_of_very_many_parts_are_refused) {
+    std::string many = "a";
+    while (many.size() < 200'000) many += ".a";
+    for (const std::string& text : {many + " = 1", "[" + many + "]", "[[" + many + "]]", "x = {" + many + " = 1}"}) {
+        tree_.write("/etc/containerd/config.toml", "version = 2\n" + text + "\n[grpc]\naddress = \"/x\"\n");
+        const auto config = read();
+        ASSERT_EQ(config.trouble.size(), 1u);
+        EXPECT_EQ(config.trouble[0],
+                  "/etc/containerd/config.toml:2 has a key of more than 64 parts: nothing of the file is read");
+        EXPECT_EQ(told(config, "grpc.address"), "/run/containerd/containerd.sock @default");
+    }
+    tree_.write("/etc/crio/crio.conf", many + " = 1");
+    EXPECT_EQ(read_config(HostRoot(tree_.directory()), process_of(ProcessRole::crio, {"crio"})).trouble.size(), 1u);
+}
+
+TEST_F(Containerd, many_dots_that_are_no_keys_are_read) {
+    const std::string dots(1000, '.');
+    tree_.write(
+        "/etc/containerd/config.toml",
+        "version = 2 # " + dots + "\n# " + dots + "\nroot = '/" + dots + "'\nstate = \"\"\"\n/" + dots +
+            "\n\"\"\"\nnumbers = [1.5, 2.5]\n[plugins.\"io.containerd.grpc.v1.cri\"]\nstream_server_port = '1'\n");
+    const auto config = read();
+    EXPECT_TRUE(config.trouble.empty());
+    EXPECT_EQ(told(config, "stream_server_port"), "1 @/etc/containerd/config.toml:9");
+}
+
+// Each file imports every other over and over: without a common measure some 16,000 listings of 5,000 names.
+TEST_F(Containerd, imports_together_have_a_measure) {
+    const auto imports = [](int count) {
+        std::string text = "version = 2\nimports = [";
+        for (int i = 0; i < count; ++i) text += "\"/big/*.t?ml\",";
+        return text + "]\n";
+    };
+    tree_.write("/etc/containerd/config.toml", imports(300));
+    for (int i = 0; i < 5000; ++i) tree_.write("/big/" + std::to_string(10'000 + i), "");
+    for (int i = 0; i < 63; ++i) tree_.write("/big/" + std::to_string(10 + i) + ".toml", imports(250));
+    std::vector<FileSeen> seen;
+    const HostRoot root(tree_.directory());
+    const auto config = read_config(root, process_of(ProcessRole::containerd, {"containerd"}), &seen);
+    EXPECT_THAT(config.trouble,
+                testing::Contains("cannot list /big: all directories together have more than 65536 names"));
+    EXPECT_THAT(config.trouble, testing::Contains("cannot list /big: more than 256 directories"));
+    EXPECT_THAT(config.trouble, testing::Contains("/etc/containerd/config.toml imports more than 256 patterns: the "
+                                                  "rest is not read"));
+    EXPECT_EQ(seen.size(), 65u) << "each file once, and the directory";
+}
+
+TEST_F(Containerd, more_files_than_are_read_are_told) {
+    std::string imports = "version = 2\nimports = [";
+    for (int i = 0; i < 70; ++i) {
+        const std::string path = "/c/" + std::to_string(100 + i) + ".toml";
+        tree_.write(path, "version = 2\n[debug]\naddress = \"/" + std::to_string(100 + i) + "\"\n");
+        imports += "\"" + path + "\",";
+    }
+    tree_.write("/etc/containerd/config.toml", imports + "]\n");
+    const auto config = read();
+    EXPECT_EQ(told(config, "debug.address"), "/162 @/c/162.toml:3");
+    EXPECT_THAT(config.trouble,
+                testing::ElementsAre(
+                    "cannot read /c/163.toml: more than 64 files", "cannot read /c/164.toml: more than 64 files",
+                    "cannot read /c/165.toml: more than 64 files", "cannot read /c/166.toml: more than 64 files",
+                    "cannot read /c/167.toml: more than 64 files", "cannot read /c/168.toml: more than 64 files",
+                    "cannot read /c/169.toml: more than 64 files"));
+}
+
 TEST(CrioConfig, drop_ins_over_file_and_options_over_both) {
     const Tree tree;
     tree.write("/etc/crio/crio.conf",
@@ -183,6 +251,9 @@ TEST(DockerdConfig, hostile_json_is_survived) {
         EXPECT_NE(told(config, "hosts"), "none");
         EXPECT_NE(config.find("hosts")->value.raw(), "b");
     }
+    tree.write("/etc/docker/daemon.json", "{\n\"x\":\n" + std::string(65, '['));
+    EXPECT_EQ(read_config(root, process_of(ProcessRole::dockerd, {"dockerd"})).trouble.at(0),
+              "/etc/docker/daemon.json:3 goes deeper than 64 levels: nothing after it is read");
     tree.write("/etc/docker/daemon.json", "{\n\"hosts\": [\n");
     EXPECT_EQ(
         read_config(root, process_of(ProcessRole::dockerd, {"dockerd"})).trouble.at(0).find("/etc/docker/daemon.json:"),

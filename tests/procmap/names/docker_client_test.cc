@@ -87,6 +87,17 @@ TEST(DockerClient, hostile_answers_end_in_a_sentence) {
     EXPECT_TRUE(ask_with(answer_of(kVersion) + answer_of(deep)).containers.empty());
 }
 
+// Two mebibytes of nothing: with a parser that looks back it takes hours, long after the deadline.
+TEST(DockerClient, a_list_of_very_many_objects_is_refused_at_once) {
+    std::string list = R"([{"Id":")" + hex_id('c') + R"("},{})";
+    while (list.size() < 2'000'000) list += ",{}";
+    const RuntimeAnswer answer = ask_with(answer_of(kVersion) + answer_of(list + "]"), milliseconds(20'000));
+    EXPECT_TRUE(answer.facts.answered);
+    EXPECT_EQ(answer.facts.version.raw(), "20.10.24");
+    EXPECT_EQ(answer.facts.why_not, "its list of containers has more than 262144 values");
+    EXPECT_TRUE(answer.containers.empty());
+}
+
 TEST(DockerClient, silence_ends_with_the_deadline) {
     FakeServer server([](const Peer& peer) { peer.until_over(); });
     EXPECT_EQ(ask_docker(server.path(), "/d", Call::Clock::now() + milliseconds(80)).facts.why_not,

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "procmap/table/tree.h"
+
 namespace hopscope::procmap::test {
 
 struct ElfSection {
@@ -52,6 +54,26 @@ inline std::string elf64(const std::vector<ElfSection>& sections) {
     file.resize(at + headers.size() * sizeof(Elf64_Shdr));
     std::memcpy(file.data() + at, headers.data(), headers.size() * sizeof(Elf64_Shdr));
     return file;
+}
+
+// A program whose named sections are all one hole of so many bytes at the end of the file, which takes no room on disk.
+inline void write_with_holes(const Tree& tree, const std::string& path, const std::vector<std::string>& names,
+                             std::uint64_t bytes) {
+    std::vector<ElfSection> sections;
+    for (const std::string& name : names) sections.push_back({name, ""});
+    std::string file = elf64(sections);
+    Elf64_Ehdr head;
+    std::memcpy(&head, file.data(), sizeof head);
+    for (std::size_t i = 1; i <= names.size(); ++i) {
+        char* at = file.data() + head.e_shoff + i * sizeof(Elf64_Shdr);
+        Elf64_Shdr header;
+        std::memcpy(&header, at, sizeof header);
+        header.sh_offset = file.size();
+        header.sh_size = bytes;
+        std::memcpy(at, &header, sizeof header);
+    }
+    tree.write(path, file);
+    std::filesystem::resize_file(tree.path(path), file.size() + bytes);
 }
 
 inline std::string counted(std::string_view text) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "core/limits.h"
 #include "procmap/table/elf_builder.h"
 #include "procmap/table/tree.h"
 
@@ -14,12 +15,14 @@ using namespace std::string_literals;
 
 using test::elf64;
 
-Program read_bytes(const std::string& bytes, bool search_texts = false) {
+constexpr std::uint64_t kPlenty = std::uint64_t{1} << 40;
+
+Program read_bytes(const std::string& bytes, bool search_texts = false, std::uint64_t search_bytes = kPlenty) {
     const test::Tree tree;
     tree.write("/program", bytes);
     const int fd = ::open(tree.path("/program").c_str(), O_RDONLY | O_CLOEXEC);
     EXPECT_GE(fd, 0);
-    Program program = read_program(fd, search_texts);
+    Program program = read_program(fd, search_texts, search_bytes);
     ::close(fd);
     return program;
 }
@@ -87,6 +90,30 @@ TEST(GoProgram, WithoutModuleLinesItsPackagesTell) {
     EXPECT_TRUE(read_bytes(elf64({{".gopclntab", table.substr(0, 1000)}})).packages.empty());
 }
 
+// Three holes of 64 MiB each: of all of them together no more is searched than of one.
+TEST(GoProgram, NoMoreIsSearchedThanIsAllowed) {
+    const std::string package = "github.com/docker/docker/daemon.(*Daemon)";
+    const std::string small = elf64({{".gopclntab", package}});
+    EXPECT_FALSE(read_bytes(small, false, package.size()).is_unfinished);
+    EXPECT_EQ(read_bytes(small, false, package.size()).packages.size(), 1U);
+    EXPECT_TRUE(read_bytes(small, false, package.size() - 1).is_unfinished);
+    EXPECT_TRUE(read_bytes(small, false, 0).is_unfinished);
+    EXPECT_FALSE(read_bytes(elf64({{".text", "code"}}), true, 0).is_unfinished) << "nothing in it is searched";
+    const test::Tree tree;
+    test::write_with_holes(tree, "/program", {".gopclntab", ".data.rel.ro.gopclntab", ".data.rel.ro"},
+                           limits::kProgramScanBytesMax);
+    const int fd = ::open(tree.path("/program").c_str(), O_RDONLY | O_CLOEXEC);
+    std::uint64_t search_bytes = kPlenty;
+    const Program program = read_program(fd, false, search_bytes);
+    EXPECT_EQ(program.kind, Program::Kind::go);
+    EXPECT_FALSE(program.is_unfinished);
+    EXPECT_EQ(kPlenty - search_bytes, limits::kProgramScanBytesMax);
+    search_bytes = 1'000'000;
+    EXPECT_TRUE(read_program(fd, false, search_bytes).is_unfinished);
+    EXPECT_EQ(search_bytes, 0U);
+    ::close(fd);
+}
+
 TEST(GoProgram, Conmon) {
     const std::string file =
         elf64({{".rodata", std::string("conmon-pidfile\0exec-attach\0conmon version 2.1.6\ncommit: unknown\0"s)}});
@@ -117,7 +144,8 @@ TEST(GoProgram, DamagedFiles) {
     const auto look = [&](const std::string& bytes) {
         tree.write("/program", bytes);
         const int fd = ::open(tree.path("/program").c_str(), O_RDONLY | O_CLOEXEC);
-        understood += read_program(fd, true).main_path == "go.etcd.io/etcd" ? 1 : 0;
+        std::uint64_t search_bytes = kPlenty;
+        understood += read_program(fd, true, search_bytes).main_path == "go.etcd.io/etcd" ? 1 : 0;
         ::close(fd);
     };
     for (std::size_t length = 0; length < whole.size(); ++length) look(whole.substr(0, length));
