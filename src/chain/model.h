@@ -15,6 +15,7 @@
 #include "core/grade.h"
 #include "core/loss.h"
 #include "core/time.h"
+#include "core/transport.h"
 #include "core/untrusted.h"
 
 namespace hopscope::chain {
@@ -143,6 +144,16 @@ struct Session {
     [[nodiscard]] std::string id() const { return "s" + std::to_string(number); }
 };
 
+// Which listening socket a finding or a verdict is about: no two of one picture have the same.
+struct ListenerId {
+    Transport transport = Transport::tcp;
+    Endpoint local;                              // TCP, UDP
+    std::string unix_path;                       // hostile; where the socket lies
+    std::uint64_t inode = 0, net_namespace = 0;  // inode: of the socket; 0: the kernel's own, or not known
+
+    bool operator==(const ListenerId&) const = default;
+};
+
 struct Finding {
     std::string code;  // "TOK-01"
     Severity severity = Severity::info;
@@ -152,6 +163,7 @@ struct Finding {
     std::uint64_t frame = 0;    // 0: none
     std::uint16_t file = 0;
     Timestamp at;
+    std::optional<ListenerId> listener = {};  // of the node's; none: about no listener, or found in a capture
 };
 
 // A role that a listening port does not have, and why not.

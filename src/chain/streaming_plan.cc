@@ -102,7 +102,11 @@ void plan_runtime(StreamingPlan& plan, const StreamingRule& rule, const hopscope
                         : ": the kernel picks a new port at every start";
         else
             says += " names this port";
-        const bool guessed = port->is_default && !config->trouble.empty();
+        const bool guessed = is_assumed(*port, config);
+        if (guessed) {
+            plan.assumed = config->trouble.front();
+            says += "; assumed, for not all of its settings could be read";
+        }
         plan.evidence.push_back(
             evidence(guessed ? Grade::inferred : Grade::decoded, "config", std::move(says), source_of(*port)));
     } else if (version) {

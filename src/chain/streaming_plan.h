@@ -23,6 +23,7 @@ struct StreamingPlan {
     std::optional<ListenPlace> place;  // where its address is to be; none: unknown
     const ConfigValue* setting = nullptr;
     std::vector<Evidence> evidence;
+    std::string assumed;          // why the setting may not be in force: not all of them could be read; empty: it is
     bool version = false;         // its version has one
     bool settings_known = false;  // all of them: what they do not explain nothing explains
     bool tls = false;

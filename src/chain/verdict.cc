@@ -118,6 +118,7 @@ void describe(Verdict& verdict, const Draft& draft) {
     verdict.short_why = draft.short_why;
     verdict.why_this_port = draft.why_this_port;
     verdict.what_it_does = draft.what;
+    verdict.remedy = draft.remedy;
     if (!text) return;
     if (verdict.what_it_does.empty() || (draft.role != kStreamingRole && !text->what.empty())) {
         const std::string own = verdict.what_it_does;
@@ -128,9 +129,12 @@ void describe(Verdict& verdict, const Draft& draft) {
 }
 
 std::string how_to_tell(const Verdict& verdict, const Listener& listener) {
-    if (listener.probed) return "a capture during kubectl exec tells (--with FILE): the probe did not";
-    return "hopscope why " + std::to_string(verdict.local.port) +
-           " --probe asks it harmlessly (loopback only); a capture during kubectl exec tells as well (--with FILE)";
+    // kubectl exec passes only where a streaming server may be: dockerd, etcd and the like have none.
+    const bool may_stream = listener.owner && streaming_rule(listener.owner->role);
+    const std::string capture = may_stream ? "a capture during kubectl exec" : "a capture while it is in use";
+    if (listener.probed) return capture + " tells (--with FILE): the probe did not";
+    return "hopscope why " + std::to_string(verdict.local.port) + " --probe asks it harmlessly (loopback only); " +
+           capture + " tells as well (--with FILE)";
 }
 
 // Who may use a listener once connected: what its settings say where they are known, else what is usual.
@@ -140,11 +144,14 @@ std::string login_words(const Verdict& verdict, const Listener& listener, const 
     const ComponentConfig* config = listener.owner ? index.config(*listener.owner) : nullptr;
     const ConfigValue* anonymous = config ? config->find("authentication.anonymous.enabled") : nullptr;
     if (verdict.role != "kubelet-api" || !anonymous) return std::string(text->login);
+    if (is_assumed(*anonymous, config))
+        return "Whether requests without a certificate or token are let in is not known: " + config->trouble.front() +
+               ". By default they are" + (is_true(*anonymous) ? "" : " not") + "; that is only assumed.";
     if (!is_true(*anonymous))
         return "The kubelet asks for a client certificate or a bearer token: " + cite(*anonymous) + ".";
     const ConfigValue* mode = config->find("authorization.mode");
     return "Nobody must say who he is: " + cite(*anonymous) +
-           (mode ? "; what he may do is decided by " + cite(*mode) : "") + ".";
+           (mode ? "; what he may do is decided by " + cite(*mode, config) : "") + ".";
 }
 
 // "container main of pod default/web-0"; of a container that no runtime names its id. Safe to show.
@@ -187,6 +194,27 @@ void describe_unknown(Verdict& verdict, const Listener& listener, const NodeInde
     }
 }
 
+// A runtime that does not answer: it may be stopped, and names are missing. Told at its socket and where it streams.
+void tell_silence(Verdict& verdict, const Listener& listener, const NodeIndex& index) {
+    if (!listener.owner) return;
+    for (const RuntimeFacts& runtime : index.node().runtimes) {
+        if (runtime.waited_ms == 0) continue;
+        const bool here = index.is_asked(*listener.socket, runtime);
+        const hopscope::Process* asked = here || verdict.role != kStreamingRole ? nullptr : index.asked(runtime);
+        if (!here && (!asked || asked->id != listener.owner->id)) continue;
+        const std::string path = elide_middle(display(runtime.socket_path), kShownColumns);
+        verdict.evidence.push_back(evidence(Grade::decoded, "cri",
+                                            (here ? std::string("it") : name_of(*listener.owner)) +
+                                                " was asked and did not answer within " +
+                                                std::to_string(runtime.waited_ms) + " ms: names of pods are missing",
+                                            path));
+        if (verdict.remedy.empty())
+            verdict.remedy =
+                "see whether " + name_of(*listener.owner) + " is stopped or overloaded: ps -o stat,wchan -p " +
+                std::to_string(listener.owner->id.pid) + " (T: stopped, kill -CONT lets it go on), its log";
+    }
+}
+
 Verdict verdict_of(Listener& listener, const NodeIndex& index, std::vector<Finding>& findings) {
     const Socket& socket = *listener.socket;
     Verdict verdict;
@@ -204,7 +232,8 @@ Verdict verdict_of(Listener& listener, const NodeIndex& index, std::vector<Findi
     if (listener.traffic_time) verdict.evidence.push_back(*listener.traffic_time);
 
     const Draft* best = best_draft(listener.drafts);
-    const bool decoy = best && best->proof.holder == Holder::doubtful;
+    const bool usurped = best && !best->proof.cri && is_usurped(*best, listener, index);
+    const bool decoy = best && (best->proof.holder == Holder::doubtful || usurped);
     if (best && !decoy) {
         Draft chosen = *best;
         add_conflicts(chosen, listener.drafts);
@@ -217,6 +246,7 @@ Verdict verdict_of(Listener& listener, const NodeIndex& index, std::vector<Findi
         if (decoy) verdict.evidence.insert(verdict.evidence.end(), best->evidence.begin(), best->evidence.end());
         describe_unknown(verdict, listener, index);
     }
+    tell_silence(verdict, listener, index);
     remove_repeated(verdict.evidence);
     std::stable_sort(verdict.evidence.begin(), verdict.evidence.end(),
                      [](const Evidence& a, const Evidence& b) { return rank_of(a.id) < rank_of(b.id); });
@@ -230,6 +260,10 @@ Verdict verdict_of(Listener& listener, const NodeIndex& index, std::vector<Findi
         verdict.who_can_reach += " " + login;
     verdict.peers = peers_of(socket, index);
     if (verdict.role == kStreamingRole || verdict.role == "docker-api") verdict.execs = execs_of(verdict.owners, index);
+    // What could not be read matters where the verdict hangs on it.
+    const ComponentConfig* config = listener.owner ? index.config(*listener.owner) : nullptr;
+    if (verdict.remedy.empty() && verdict.confidence != to_string(Sure::certain)) verdict.remedy = how_to_read(config);
+    if (is_unix(verdict.transport)) tell_place(verdict, listener, index, findings);
     find_trouble(verdict, listener, index, findings);
     return verdict;
 }
@@ -264,6 +298,7 @@ Judgement judge(const Node& node, const Model* traffic) {
         listener.in_host_namespace = node.host_net_namespace == 0 || socket->net_namespace == 0 ||
                                      node.host_net_namespace == socket->net_namespace;
         if (is_unix(socket->transport)) {
+            find_file(listener, index);
             draft_from_path(listener, index);
             if (traffic) listener.seen = calls_on(*traffic, listener);
             continue;
@@ -286,6 +321,18 @@ Judgement judge(const Node& node, const Model* traffic) {
               [](const Verdict& a, const Verdict& b) { return sort_key(a) < sort_key(b); });
     find_left_behind(judgement.verdicts, index, judgement.findings);
     return judgement;
+}
+
+ListenerId id_of(const Verdict& verdict) {
+    return {.transport = verdict.transport,
+            .local = verdict.local,
+            .unix_path = verdict.unix_path,
+            .inode = verdict.inode,
+            .net_namespace = verdict.net_namespace};
+}
+
+bool is_about(const Finding& finding, const Verdict& verdict) {
+    return finding.listener && *finding.listener == id_of(verdict);
 }
 
 PortFact port_fact(const Verdict& verdict) {

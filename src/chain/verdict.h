@@ -45,6 +45,7 @@ struct Verdict {
     Transport transport = Transport::tcp;
     Endpoint local;         // TCP, UDP
     std::string unix_path;  // hostile; shown by display(); empty for TCP
+    std::string bound_path;  // hostile; where its file has moved away from; empty: it has not
     std::uint64_t inode = 0, net_namespace = 0;
     std::vector<Owner> owners;
     std::string role;        // "cri-streaming-server"; "unknown"
@@ -70,6 +71,10 @@ struct Judgement {
 
 // `traffic` may be nullptr. Sockets of processes without a role are judged too ("unknown", low, with their owner).
 Judgement judge(const Node& node, const Model* traffic);
+
+ListenerId id_of(const Verdict& verdict);
+// Is the finding about this listener?  Listeners of one node may have the same code.
+bool is_about(const Finding& finding, const Verdict& verdict);
 
 // The port of a report and of JSON (`ports[]`).
 PortFact port_fact(const Verdict& verdict);

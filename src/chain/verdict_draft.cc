@@ -49,6 +49,7 @@ void add_draft(std::vector<Draft>& drafts, Draft draft) {
     fill(same->why_404, draft.why_404);
     fill(same->what, draft.what);
     fill(same->title, draft.title);
+    fill(same->remedy, draft.remedy);
 }
 
 const Draft* best_draft(const std::vector<Draft>& drafts) {

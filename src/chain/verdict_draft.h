@@ -17,6 +17,7 @@ struct Draft {
     Proof proof;
     std::vector<Evidence> evidence;                              // without the owner's
     std::string short_why, why_this_port, why_404, what, title;  // empty: from the role's words
+    std::string remedy;                                          // empty: nothing to do
     std::string cited;  // of a fallback: the setting that leaves the port to the kernel, and where it stands
     bool tls = false;
 };
@@ -25,6 +26,16 @@ inline Evidence evidence(Grade grade, const char* id, std::string says, std::str
                          std::uint64_t frame = 0) {
     return {.grade = grade, .says = std::move(says), .frame = frame, .source = std::move(source), .id = id};
 }
+
+// Where the file of a unix socket is, seen from the path to which it was bound.
+enum class FilePlace : std::uint8_t {
+    unknown,     // not looked at, or its numbers are not known
+    here,        // at the path
+    moved,       // somewhere else (Listener::unix_path); at the path lies nothing, or another one
+    gone,        // nowhere that was looked at; at the path lies nothing
+    replaced,    // nowhere that was looked at; at the path lies another one
+    own_mounts,  // at the path, as its process sees it: not a path of the host
+};
 
 // What is known of one listener before the choice.
 struct Listener {
@@ -37,7 +48,7 @@ struct Listener {
     std::uint64_t seen = 0;
     std::string unix_path;                 // where it lies now
     std::vector<Evidence> file_evidence;   // unix: how the file was found
-    bool other_file = false;               // unix: another socket lies at its path now
+    FilePlace place = FilePlace::unknown;  // unix: of its file
     const SocketAccess* access = nullptr;  // unix: who may open the file, where it was found by its numbers
     std::optional<Evidence> probed;        // it was asked (--probe), and its answers fit no role
     bool answers_otherwise = false;        // … and no CRI streaming server answers so
@@ -54,7 +65,9 @@ const Draft* best_draft(const std::vector<Draft>& drafts);
 void draft_from_settings(Listener& listener, const NodeIndex& index);  // TCP: tcp_rules()
 void draft_from_number(Listener& listener);                            // TCP, UDP: number_rules(), docker-proxy
 void draft_from_probe(Listener& listener, const NodeIndex& index);     // TCP
-void draft_from_path(Listener& listener, const NodeIndex& index);      // unix
+void draft_from_path(Listener& listener, const NodeIndex& index);      // unix; after find_file()
+// Unix: where the file of the socket lies now.
+void find_file(Listener& listener, const NodeIndex& index);
 // Of all listeners: which one a capture speaks of depends on the others.
 void draft_from_traffic(std::vector<Listener>& listeners, const Model& traffic);
 // Of all listeners: which one streams depends on what explains the others. After all of the above.

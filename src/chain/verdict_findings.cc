@@ -38,17 +38,7 @@ public:
 
 private:
     void add(const char* code, Severity severity, std::string says, std::string remedy) {
-        if (verdict_.remedy.empty()) verdict_.remedy = remedy;
-        if (std::find(verdict_.findings.begin(), verdict_.findings.end(), code) == verdict_.findings.end())
-            verdict_.findings.emplace_back(code);
-        if (findings_.size() >= limits::kVerdictFindingsMax) return;
-        Finding finding;
-        finding.code = code;
-        finding.severity = severity;
-        finding.says = std::move(says);
-        finding.remedy = std::move(remedy);
-        finding.at = at_;
-        findings_.push_back(std::move(finding));
+        add_finding(verdict_, code, severity, std::move(says), std::move(remedy), at_, findings_);
     }
 
     void decoy() {
@@ -211,6 +201,22 @@ private:
 };
 
 }  // namespace
+
+void add_finding(Verdict& verdict, const char* code, Severity severity, std::string says, std::string remedy,
+                 Timestamp at, std::vector<Finding>& findings) {
+    if (verdict.remedy.empty()) verdict.remedy = remedy;
+    if (std::find(verdict.findings.begin(), verdict.findings.end(), code) == verdict.findings.end())
+        verdict.findings.emplace_back(code);
+    if (findings.size() >= limits::kVerdictFindingsMax) return;
+    Finding finding;
+    finding.code = code;
+    finding.severity = severity;
+    finding.says = std::move(says);
+    finding.remedy = std::move(remedy);
+    finding.at = at;
+    finding.listener = id_of(verdict);
+    findings.push_back(std::move(finding));
+}
 
 namespace {
 

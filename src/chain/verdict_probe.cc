@@ -41,6 +41,9 @@ void take_other_answer(Listener& listener, const ProbeAnswer& answer) {
     const auto* plain = find_line(answer, "PUT /exec/x");
     const auto* below = find_line(answer, "PUT /cri/exec/x");
     listener.answers_otherwise = plain && below && plain->status != 405 && below->status != 405;
+    // Nor has any a page at "/": after such an answer the probe asks nothing more.
+    const auto* root = find_line(answer, "GET /");
+    if (!plain && root && root->status != 404) listener.answers_otherwise = true;
     says += listener.answers_otherwise ? ": no CRI streaming server answers so"
                                        : ": not quite as a CRI streaming server answers";
     listener.probed = evidence(Grade::decoded, "probe", std::move(says));

@@ -31,6 +31,8 @@ std::optional<ListenPlace> place_in(std::string_view text) {
         place.scheme = std::string(text.substr(0, at));
         text.remove_prefix(at + 3);
     }
+    if (const std::size_t at = text.substr(0, text.find('/')).rfind('@'); at != std::string_view::npos && at > 0)
+        text.remove_prefix(at + 1);  // users are no part of the place
     if (place.scheme == "unix" || text.starts_with('/') || text.starts_with('@')) {
         place.scheme = "unix";
         place.unix_path = std::string(text);
@@ -86,6 +88,30 @@ std::string source_of(const ConfigValue& value) {
 
 std::string cite(const ConfigValue& value) { return words_of(value) + " (" + source_of(value) + ")"; }
 
+bool is_assumed(const ConfigValue& value, const ComponentConfig* config) {
+    return value.is_default && config && !config->trouble.empty();
+}
+
+std::string cite(const ConfigValue& value, const ComponentConfig* config) {
+    if (!is_assumed(value, config)) return cite(value);
+    return words_of(value) + " (default, assumed: " + config->trouble.front() + ")";
+}
+
+std::string how_to_read(const ComponentConfig* config) {
+    if (!config || config->trouble.empty()) return "";
+    const std::string& trouble = config->trouble.front();
+    const auto says = [&](std::string_view words) { return trouble.find(words) != std::string::npos; };
+    std::string text =
+        says("ermission denied") || says("not permitted") ? "run as root, so that its settings can be read"
+        : says("No such file") ? "put back the file that it was started with; or, where it lies outside "
+                                 "of the root that is looked at, choose another --host-root"
+                               : "repair the file: it was started with another, or with what stood there "
+                                 "then";
+    if (config->role == ProcessRole::kubelet)
+        text += "; kubectl get --raw /api/v1/nodes/NODE/proxy/configz tells what is in force";
+    return text;
+}
+
 std::optional<std::uint16_t> number_of(const ConfigValue& value) { return port_in(plain(value)); }
 
 bool is_true(const ConfigValue& value) {
@@ -105,7 +131,8 @@ std::vector<ListenPlace> places_of(std::string_view value) {
         if (begins_v6(value.substr(at))) end = value.find(']', at) + 1;
         // "http://[::1]:2379": the brackets are inside.
         while (end < value.size() && !is_separator(value[end])) ++end;
-        if (end < value.size() && value[end] == '[' && value.substr(at, end - at).ends_with("://") &&
+        const std::string_view before = value.substr(at, end - at);
+        if (end < value.size() && value[end] == '[' && (before.ends_with("://") || before.ends_with('@')) &&
             begins_v6(value.substr(end))) {
             end = value.find(']', end) + 1;
             while (end < value.size() && !is_separator(value[end])) ++end;

@@ -17,6 +17,14 @@ std::string source_of(const ConfigValue& value);
 // Both: `stream_server_port = "0" (/etc/containerd/config.toml:12)`.
 std::string cite(const ConfigValue& value);
 
+// Nothing sets it as far as could be read, and not all settings could be: another value may be in force. A guess, never
+// proof.
+bool is_assumed(const ConfigValue& value, const ComponentConfig* config);
+// cite() with that said, and why: `port = 10250 (default, assumed: cannot read /x.yaml: Permission denied)`.
+std::string cite(const ConfigValue& value, const ComponentConfig* config);
+// How to come to know the settings that could not be read. Empty: all could.
+std::string how_to_read(const ComponentConfig* config);
+
 // The value without blanks and quotes around it.
 std::string_view plain(const ConfigValue& value);
 std::optional<std::uint16_t> number_of(const ConfigValue& value);

@@ -62,6 +62,12 @@ std::size_t count_places(const std::vector<Listener*>& listeners) {
     return places;
 }
 
+// The setting of the port, where it stands, and whether that is only assumed.
+std::string words_of_setting(const StreamingPlan& plan) {
+    if (plan.assumed.empty()) return cite(*plan.setting);
+    return "assumed, as another setting may be in force (" + plan.assumed + "): " + cite(*plan.setting);
+}
+
 // What is said of a listener once it is taken for a streaming server, whatever the proof.
 Draft words_of_streaming(const Listener& listener, const StreamingRule& rule, const StreamingPlan& plan,
                          const Node& node) {
@@ -71,6 +77,7 @@ Draft words_of_streaming(const Listener& listener, const StreamingRule& rule, co
     const std::string name(rule.component);
     const std::string picked = "the kernel picks a free port (net.ipv4.ip_local_port_range " + ephemeral_range(node) +
                                "). It changes with every " + name + " start.";
+    const std::string assumed = plan.assumed.empty() ? "" : " (assumed)";
     const Endpoint& local = listener.socket->local;
     const std::string scheme = plan.tls ? "https://" : "http://";
     const std::string url = scheme +
@@ -86,12 +93,12 @@ Draft words_of_streaming(const Listener& listener, const StreamingRule& rule, co
         draft.what = "kubectl exec, attach and port-forward end here. kubelet asks " + name +
                      " for a URL (CRI), gets " + url + ", and relays the API server's stream to it.";
         if (plan.state == StreamingPlan::State::fixed && plan.port == local.port) {
-            draft.why_this_port = plan.setting ? cite(*plan.setting) + " names it."
+            draft.why_this_port = plan.setting ? words_of_setting(plan) + " names it."
                                                : "10010 was the fixed port of containerd 1.0 and 1.1.";
-            draft.short_why = plan.setting ? words_of(*plan.setting) : "fixed port of containerd 1.0 and 1.1";
+            draft.short_why = plan.setting ? words_of(*plan.setting) + assumed : "fixed port of containerd 1.0 and 1.1";
         } else if (plan.state == StreamingPlan::State::random && plan.setting) {
-            draft.why_this_port = cite(*plan.setting) + ": " + picked;
-            draft.short_why = words_of(*plan.setting) + ": random";
+            draft.why_this_port = words_of_setting(plan) + ": " + picked;
+            draft.short_why = words_of(*plan.setting) + ": random" + assumed;
         } else if (plan.state == StreamingPlan::State::random || plan.state == StreamingPlan::State::possible) {
             draft.why_this_port =
                 "nothing is known to set it; unless told otherwise " + name + " listens on port 0 and " + picked;
@@ -162,13 +169,14 @@ private:
         for (Listener* listener : own_) {
             if (is_proven(*listener)) continue;
             if (listener->socket->local.port != plan_.port) {
-                std::string says = plan_.setting ? cite(*plan_.setting) : "its version has the fixed port 10010";
-                if (plan_.setting && !is_there) says += ", where it does not listen: changed since it was started?";
+                std::string says = plan_.setting ? words_of_setting(plan_) : "its version has the fixed port 10010";
+                if (plan_.setting && plan_.assumed.empty() && !is_there)
+                    says += ", where it does not listen: changed since it was started?";
                 listener->ruled_out.push_back({std::string(kStreamingRole), std::move(says)});
                 continue;
             }
             Draft draft = words_of_streaming(*listener, rule_, plan_, node_);
-            draft.proof.config = plan_.setting != nullptr;
+            draft.proof.config = plan_.setting && plan_.assumed.empty();
             draft.proof.behaviour = true;
             add_plan(draft);
             if (plan_.setting && !is_in_place(*listener, plan_)) {

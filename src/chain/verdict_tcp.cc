@@ -75,6 +75,7 @@ public:
         const ConfigValue* value = config_ ? config_->find(rule_.key) : nullptr;
         if (!value) return weigh_default();
         const ConfigValue* enabled = rule_.enabled_key.empty() ? nullptr : config_->find(rule_.enabled_key);
+        if (enabled && !is_true(*enabled) && is_assumed(*enabled, config_)) return weigh_unread();
         if (enabled && !is_true(*enabled)) return rule_out(cite(*enabled) + ": " + off_words(*enabled));
         weigh_setting(*value);
     }
@@ -105,25 +106,42 @@ private:
         add_draft(listener_.drafts, std::move(draft_));
     }
 
+    // Whether and where it listens could not be read: its usual number tells something, another number nothing.
+    void weigh_unread() {
+        if (rule_.default_port != 0 && rule_.default_port == local_.port) weigh_default();
+    }
+
     void weigh_setting(const ConfigValue& value) {
         const std::vector<ListenPlace> places = places_of_rule(rule_, config_, value);
         const Match found = match(places, local_);
         // A bare 0 means off; CRI-O alone listens on any port then.
         const bool off = plain(value).empty() || (plain(value) == "0" && owner_.role != ProcessRole::crio);
         if (!found.place && !off && is_picked(places, plain(value), local_, node_)) return fall_back(value);
+        const bool assumed = is_assumed(value, config_);
+        if (!found.place && assumed) return weigh_unread();
         if (!found.place) {
             return rule_out(cite(value) + (off ? std::string(": ") + off_words(value) : ""));
         }
-        draft_.proof.config = true;
-        tell(Grade::decoded, "config", words_of(value) + " names this port", source_of(value));
-        if (!found.address_fits) {
+        if (assumed) {
+            draft_.proof.behaviour = true;
+            draft_.proof.version = version_.has_value();
+            tell(Grade::inferred, "config",
+                 words_of(value) + " would name this port: assumed, for not all of its settings could be read",
+                 source_of(value));
+            if (version_) tell(Grade::decoded, "version", version_words(owner_) + " has this port by default");
+        } else {
+            draft_.proof.config = true;
+            tell(Grade::decoded, "config", words_of(value) + " names this port", source_of(value));
+        }
+        const ConfigValue* address = rule_.address_key.empty() ? nullptr : config_->find(rule_.address_key);
+        if (!found.address_fits && !assumed && !(address && is_assumed(*address, config_))) {
             draft_.proof.contradiction = true;
             tell(Grade::decoded, "contradiction",
                  "its settings name another address than " + place_words(local_) + ": changed since it was started?",
                  source_of(value));
         }
-        draft_.short_why = words_of(value) + (value.is_default ? " (default)" : "");
-        draft_.why_this_port = cite(value) + " names it.";
+        draft_.short_why = words_of(value) + (assumed ? " (default, assumed)" : value.is_default ? " (default)" : "");
+        draft_.why_this_port = cite(value, config_) + (assumed ? " would name it." : " names it.");
         draft_.tls = found.place->scheme == "https";
         add_draft(listener_.drafts, std::move(draft_));
     }
@@ -131,11 +149,14 @@ private:
     // The setting leaves the port to the kernel: it may be this one.
     void fall_back(const ConfigValue& value) {
         draft_.proof.behaviour = true;
-        tell(Grade::decoded, "config", words_of(value) + ": the kernel picks a new port at every start",
+        const bool assumed = is_assumed(value, config_);
+        tell(assumed ? Grade::inferred : Grade::decoded, "config",
+             words_of(value) + ": the kernel picks a new port at every start" +
+                 (assumed ? "; assumed, for not all of its settings could be read" : ""),
              source_of(value));
         tell(Grade::inferred, "behaviour", "nothing else explains this port");
-        draft_.short_why = words_of(value) + ": random";
-        draft_.why_this_port = cite(value) + ": the kernel picks a free port.";
+        draft_.short_why = words_of(value) + ": random" + (assumed ? " (assumed)" : "");
+        draft_.why_this_port = cite(value, config_) + ": the kernel picks a free port.";
         draft_.cited = cite(value);
         listener_.fallbacks.push_back(std::move(draft_));
     }

@@ -1,4 +1,4 @@
-// What a unix socket is: by the file that it made, its path, the settings that name it, and who answered there.
+// What a unix socket is: by its path, the settings that name it, and who answered there.
 #include <algorithm>
 
 #include "chain/sha256.h"
@@ -12,55 +12,6 @@ namespace {
 
 std::string shown(std::string_view path) { return elide_middle(display(path), kShownColumns); }
 
-// Where the socket's file lies now. Paths name different files in different mount namespaces, and files are renamed:
-// device and inode tell, the text of the path only where they are missing.
-void find_file(Listener& listener, const Node& node) {
-    const Socket& socket = *listener.socket;
-    const std::string& bound = socket.unix_local.path;
-    listener.unix_path = bound;
-    if (bound.starts_with('@') || bound.empty()) return;
-    const bool numbered = socket.file_inode != 0 || socket.file_device != 0;
-    const SocketFile* same = nullptr;
-    const SocketFile* at_path = nullptr;
-    for (const SocketFile& file : node.socket_files) {
-        const bool path_fits = normal_path(file.path.raw()) == normal_path(bound);
-        if (path_fits) at_path = &file;
-        if (!numbered || file.inode != socket.file_inode || file.device != socket.file_device) continue;
-        if (!same || path_fits || (normal_path(same->path.raw()) != normal_path(bound) && file.path < same->path))
-            same = &file;
-    }
-    if (same) {
-        if (same->access) listener.access = &*same->access;
-        if (normal_path(same->path.raw()) == normal_path(bound)) {
-            listener.file_evidence.push_back(
-                evidence(Grade::decoded, "owner",
-                         "the file at " + shown(bound) + " is this socket's: device and inode are equal",
-                         shown(same->path.raw())));
-        } else {
-            listener.unix_path = same->path.raw();
-            listener.file_evidence.push_back(evidence(Grade::decoded, "owner",
-                                                      "was bound as " + shown(bound) + " and lies at " +
-                                                          shown(same->path.raw()) + " now: device and inode are equal",
-                                                      shown(same->path.raw())));
-        }
-        return;
-    }
-    if (!at_path) return;
-    if (numbered && (at_path->inode != 0 || at_path->device != 0)) {
-        listener.other_file = true;
-        listener.file_evidence.push_back(
-            evidence(Grade::decoded, "contradiction",
-                     "the file at " + shown(bound) +
-                         " is another socket's: this one was replaced, or belongs to another "
-                         "mount namespace",
-                     shown(bound)));
-    } else {
-        listener.file_evidence.push_back(evidence(Grade::inferred, "owner",
-                                                  "told by the text of its path only: the file's numbers are not known",
-                                                  shown(bound)));
-    }
-}
-
 bool is_same_path(const Listener& listener, std::string_view path) {
     if (path.empty()) return false;
     const std::string normal = normal_path(path);
@@ -70,7 +21,7 @@ bool is_same_path(const Listener& listener, std::string_view path) {
 Draft draft_of(const Listener& listener, std::string role, std::string component, bool fits_owner) {
     Draft draft{.role = std::move(role), .component = std::move(component)};
     draft.proof.holder = holder_of(listener, fits_owner);
-    if (listener.other_file) draft.proof.contradiction = true;
+    if (listener.place == FilePlace::replaced) draft.proof.contradiction = true;
     return draft;
 }
 
@@ -85,10 +36,17 @@ void draft_from_own_settings(Listener& listener, const NodeIndex& index) {
         for (const ListenPlace& place : places_of(plain(*value))) {
             if (place.unix_path.empty() || !is_same_path(listener, place.unix_path + std::string(key.suffix))) continue;
             Draft draft = draft_of(listener, std::string(key.role), std::string(key.component), true);
-            draft.proof.config = true;
-            draft.evidence.push_back(
-                evidence(Grade::decoded, "config", words_of(*value) + " names it", source_of(*value)));
-            draft.short_why = words_of(*value) + (value->is_default ? " (default)" : "");
+            const bool assumed = is_assumed(*value, config);
+            draft.proof.config = !assumed;
+            draft.proof.behaviour = assumed;
+            draft.evidence.push_back(evidence(
+                assumed ? Grade::inferred : Grade::decoded, "config",
+                words_of(*value) +
+                    (assumed ? " would name it: assumed, for not all of its settings could be read" : " names it"),
+                source_of(*value)));
+            draft.short_why = words_of(*value) + (assumed             ? " (default, assumed)"
+                                                  : value->is_default ? " (default)"
+                                                                      : "");
             add_draft(listener.drafts, std::move(draft));
             break;
         }
@@ -215,20 +173,24 @@ void draft_from_others(Listener& listener, const NodeIndex& index) {
     for (Draft& draft : listener.drafts) {
         for (const ComponentConfig& config : index.node().configs) {
             for (const Use& use : kUses) {
-                if (use.user != config.role || use.role != draft.role) continue;
+                // A kubelet that is told to use what has no CRI: it is worth telling, and proves nothing.
+                const bool in_vain = use.role == "cri-socket" && draft.role == "containerd-api";
+                if (use.user != config.role || (use.role != draft.role && !in_vain)) continue;
                 const ConfigValue* value = config.find(use.key);
                 if (!value || !is_same_path(listener, plain(*value))) continue;
-                draft.proof.config = true;
-                draft.evidence.push_back(evidence(Grade::decoded, "config",
-                                                  std::string(to_string(config.role)) + "[" +
-                                                      std::to_string(config.process.pid) +
-                                                      "] is told to use it: " + words_of(*value),
-                                                  source_of(*value)));
+                const bool assumed = is_assumed(*value, &config);
+                draft.proof.config |= !in_vain && !assumed;
+                draft.evidence.push_back(
+                    evidence(assumed ? Grade::inferred : Grade::decoded, "config",
+                             std::string(to_string(config.role)) + "[" + std::to_string(config.process.pid) +
+                                 (assumed ? "] would use it by default, as is assumed" : "] is told to use it") +
+                                 (in_vain ? " as its CRI runtime, which it is not" : "") + ": " + words_of(*value),
+                             source_of(*value)));
             }
         }
         if (draft.role != "cri-socket" && draft.role != "docker-api") continue;
         for (const RuntimeFacts& runtime : index.node().runtimes) {
-            if (!runtime.answered || !is_same_path(listener, runtime.socket_path.raw())) continue;
+            if (!runtime.answered || !index.is_asked(*listener.socket, runtime)) continue;
             const bool docker = runtime.component == "docker";
             if (docker != (draft.role == "docker-api")) continue;
             draft.proof.cri = true;
@@ -245,12 +207,30 @@ void draft_from_others(Listener& listener, const NodeIndex& index) {
 
 // The same socket of a containerd without the CRI plugin is for its own API only.
 void turn_off_cri(Listener& listener, const NodeIndex& index) {
+    const RuntimeFacts* denied = nullptr;
+    for (const RuntimeFacts& runtime : index.node().runtimes)
+        if (runtime.has_no_cri && index.is_asked(*listener.socket, runtime)) denied = &runtime;
     std::string says;
-    if (!listener.owner || has_cri(index.config(*listener.owner), &says)) return;
+    const bool of_containerd = listener.owner && listener.owner->role == ProcessRole::containerd;
+    if (!denied && (!of_containerd || has_cri(index.config(*listener.owner), &says))) return;
+    if (says.empty()) says = "it was asked and answered that it has no CRI service";
     for (Draft& draft : listener.drafts) {
         if (draft.role != "cri-socket" || draft.proof.cri) continue;
+        if (denied)
+            draft.evidence.push_back(evidence(Grade::decoded, of_containerd ? "cri" : "contradiction",
+                                              "it was asked and answered that it has no CRI service",
+                                              shown(denied->socket_path.raw())));
+        if (denied && !of_containerd) {
+            draft.proof.contradiction = true;
+            continue;
+        }
         draft.role = "containerd-api";
-        draft.what.clear();
+        draft.title = "containerd's API, without CRI";
+        draft.what = "The runtime's own API; it has no CRI, so no kubelet can use it.";
+        if (denied)
+            draft.remedy =
+                "if a kubelet is to use it: ctr plugins ls tells whether the CRI plugin is off "
+                "(disabled_plugins) or failed to start, and containerd's log why";
         listener.ruled_out.push_back({"cri-socket", says});
     }
     std::vector<Draft> drafts;
@@ -261,11 +241,10 @@ void turn_off_cri(Listener& listener, const NodeIndex& index) {
 }  // namespace
 
 void draft_from_path(Listener& listener, const NodeIndex& index) {
-    find_file(listener, index.node());
     draft_from_own_settings(listener, index);
     draft_from_shim_name(listener);
     draft_from_rule(listener, index);
-    if (listener.owner && listener.owner->role == ProcessRole::containerd) turn_off_cri(listener, index);
+    turn_off_cri(listener, index);
     draft_from_others(listener, index);
 }
 

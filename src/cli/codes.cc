@@ -43,7 +43,8 @@ constexpr CodePage kCodes[] = {
      "ip link shows the interfaces"},
     {"CAP-03", "other users' processes are hidden",
      "To name the process behind another user's socket, /proc/PID/fd must be listed (CAP_DAC_READ_SEARCH) and its "
-     "links must be read (CAP_SYS_PTRACE). With one of the two alone nothing is seen.",
+     "links must be read (CAP_SYS_PTRACE). With one of the two alone nothing is seen. A process that a security module "
+     "or another user namespace guards refuses even with both: it is named.",
      "sudo hopscope ports, or both capabilities"},
     {"CAP-04", "other network namespaces cannot be entered",
      "Sockets and packets of pods with a network of their own are not seen: the last leg of a port-forward has the "
@@ -142,7 +143,8 @@ constexpr CodePage kCodes[] = {
      "One side has closed, the other does not let go (CLOSE-WAIT): the exec or attach behind it hangs.",
      "hopscope graph shows who holds it"},
     {"PRT-04", "an exec runs on without a client",
-     "Its standard streams are open, but no streaming connection is. An exec probe looks the same while it runs.",
+     "Its standard streams are open, but no connection to the streaming server of its runtime is. An exec probe looks "
+     "the same while it runs. Not told of execs of Docker, nor where it is not sure which port that server has.",
      "if it is still there in a minute, end the process inside the container"},
     {"PRT-05", "a program bears a component's name and is not it",
      "Its executable or arguments do not fit the name that it has.", "ls -l /proc/PID/exe"},
@@ -161,6 +163,16 @@ constexpr CodePage kCodes[] = {
      "Its file and the directories above it let all users of the node in; whoever opens it is root. Access control "
      "lists are not looked at.",
      "chmod o-w on the file; of Docker's, dockerd --group, of containerd's, uid and gid below [grpc]"},
+    {"PRT-12", "a component's socket is not where its clients look for it",
+     "The file that it was bound to was deleted, moved or replaced while it runs. Connections that are open go on; a "
+     "new "
+     "one to the old path fails, or reaches whoever lies there now.",
+     "move the file back, or restart the component, which makes it anew"},
+    {"PRT-13", "a stranger listens where a component's socket belongs",
+     "The kubelet and the tools that dial this path talk to a program that is not the runtime; it may read and answer "
+     "all "
+     "that they ask. Some proxies are put there on purpose.",
+     "ls -l /proc/PID/exe tells what it is"},
     {"PRV-01", "no such user", "The user given with --user is not known here.", "a name of /etc/passwd, as nobody"},
     {"PRV-02", "privileges could not be given up", "The kernel refused to change the user or the capabilities.",
      "start as root, or without --user"},

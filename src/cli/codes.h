@@ -6,11 +6,11 @@
 #include <string>
 #include <string_view>
 
+#include "export/doctor.h"
+
 namespace hopscope::cli {
 
-struct CodePage {
-    std::string_view code, title, text, remedy;  // remedy may be empty: nothing to do
-};
+using exports::CodePage;
 
 std::span<const CodePage> codes();
 const CodePage* find_code(std::string_view code);  // "prt-01" will do

@@ -79,7 +79,7 @@ std::vector<OptionSpec> node_options() {
 }
 
 Status NodeReader::choose_namespace(const std::string& text) {
-    if (text == "all" || text == "host") {
+    if (text == "all" || text == "host" || text.empty()) {  // empty: a command without the option
         which_ = text == "all" ? Namespaces::all : Namespaces::host;
         return Done{};
     }
@@ -138,8 +138,9 @@ Result<std::unique_ptr<NodeReader>> NodeReader::open(const Invocation& invocatio
     options.all_net_namespaces = request.all_net_namespaces || reader->which_ != Namespaces::host || elsewhere;
     procmap::SurveyOptions survey;
     survey.ask_runtimes = request.ask_runtimes && reader->root_.is_live();
-    survey.probe = request.probe && reader->root_.is_live();  // never this machine's ports for another's files
-    survey.probe_only = std::move(request.probe_only);
+    survey.probe = request.probe;  // never this machine's ports for another's files: the survey looks whose they are
+    survey.probe_choice = std::move(request.probe_choice);
+    survey.socket_paths = std::move(request.socket_paths);
     reader->survey_ = std::make_unique<procmap::Survey>(std::move(options), std::move(survey));
     return reader;
 }
@@ -159,9 +160,14 @@ std::vector<std::string> limits_of(const Node& node) {
     return limits;
 }
 
-void report_limits(const Node& node) {
-    for (const std::string& limit : limits_of(node))
-        report_note(display(limit), limit.find("CAP_SYS_PTRACE") != std::string::npos ? "CAP-03" : "");
+void report_limits(const Node& node, std::string_view about) {
+    for (const std::string& limit : limits_of(node)) {
+        const auto has = [&](std::string_view word) { return limit.find(word) != std::string::npos; };
+        if (!has(about)) continue;
+        // Its page also tells of processes that refuse whoever asks.
+        const bool owners = has("CAP_SYS_PTRACE") || has("CAP_DAC_READ_SEARCH") || has("all the same");
+        report_note(display(limit), owners ? "CAP-03" : has("CAP_SYS_ADMIN") ? "CAP-04" : "");
+    }
 }
 
 }  // namespace hopscope::cli

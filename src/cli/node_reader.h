@@ -2,6 +2,7 @@
 // namespace, and the notes about what could not be seen.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,10 +18,11 @@ namespace hopscope::cli {
 
 struct NodeRequest {
     bool probe = false;
-    std::vector<Endpoint> probe_only;  // with probe; empty: what the survey thinks worth asking
-    bool refreshed = false;            // read again and again (--watch): loading eBPF pays off
-    bool all_net_namespaces = false;   // else the host's, unless --netns asks for another
-    bool ask_runtimes = true;          // names of pods and containers
+    std::function<std::vector<Endpoint>(const Node&)> probe_choice = nullptr;  // as procmap::SurveyOptions has it
+    std::vector<std::string> socket_paths;                                     // of unix sockets that are asked for
+    bool refreshed = false;           // read again and again (--watch): loading eBPF pays off
+    bool all_net_namespaces = false;  // else the host's, unless --netns asks for another
+    bool ask_runtimes = true;         // names of pods and containers
 };
 
 // Options of a command that reads the node: --netns, --ebpf (--host-root is global).
@@ -52,8 +54,8 @@ private:
     std::unique_ptr<procmap::Survey> survey_;
 };
 
-// What could not be seen, as notes on stderr.
-void report_limits(const Node& node);
+// What could not be seen, as notes on stderr; with `about` only the sentences with this word.
+void report_limits(const Node& node, std::string_view about = {});
 std::vector<std::string> limits_of(const Node& node);
 
 }  // namespace hopscope::cli

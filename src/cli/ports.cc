@@ -7,7 +7,6 @@
 #include <memory>
 #include <set>
 
-#include "chain/filter.h"
 #include "cli/commands.h"
 #include "cli/node_reader.h"
 #include "cli/offline.h"
@@ -28,7 +27,7 @@ using chain::Verdict;
 struct PortsRun {
     PortChoice choice;
     std::vector<PortQuery> queries;
-    std::optional<chain::Filter> filter;
+    PortFilter filter;
     std::unique_ptr<Offline> capture;  // --with
     std::unique_ptr<NodeReader> reader;
     exports::Style style;
@@ -41,20 +40,17 @@ Error usage(std::string why, std::string hint) {
     return {.doing = "", .subject = "", .why = std::move(why), .hint = std::move(hint), .code = "USE-01"};
 }
 
-// Loopback places of the ports that are asked for: only these are probed.
-std::vector<Endpoint> places_to_probe(const std::vector<PortQuery>& queries) {
+// What --probe asks: what answers the questions, else what is listed and worth it.
+std::vector<Endpoint> to_probe(const PortsRun& run, const Node& node) {
+    PortChoice choice = run.choice;
+    choice.shows_namespace = [&](std::uint64_t inode) { return run.reader->shows_namespace(inode, node); };
+    const Judgement judgement = chain::judge(node, run.traffic());
+    if (run.queries.empty()) return worth_asking(choice, judgement);
     std::vector<Endpoint> places;
-    for (const PortQuery& query : queries) {
-        if (query.port == 0) continue;
-        for (const char* address : {"127.0.0.1", "::1"}) {
-            const Endpoint place{*IpAddress::parse(address), query.port};
-            if (!query.address || query.address->is_unspecified() || *query.address == place.address)
-                places.push_back(place);
-        }
-        if (query.address && query.address->is_loopback()) places.push_back({*query.address, query.port});
-    }
-    std::sort(places.begin(), places.end());
-    places.erase(std::unique(places.begin(), places.end()), places.end());
+    for (const PortQuery& query : run.queries)
+        for (const Verdict* verdict : find_listeners(query, judgement.verdicts, node.table))
+            if (verdict->transport == Transport::tcp && is_considered(choice, *verdict))
+                places.push_back(verdict->local);
     return places;
 }
 
@@ -74,14 +70,10 @@ Status prepare_choice(PortsRun& run, const Invocation& invocation) {
     }
     if (invocation.on("no-unix")) choice.unix_sockets = false;
     choice.min_sure = invocation.text("min-sure");
-    if (!invocation.given("filter")) return Done{};
-    auto filter = chain::Filter::parse(invocation.text("filter"));
+    auto filter = PortFilter::of(invocation);
     if (!filter) return unexpected(filter.error());
     run.filter = std::move(*filter);
-    choice.filter = [&run](const Verdict& verdict) {
-        const chain::PortFact fact = chain::port_fact(verdict);
-        return run.filter->matches(chain::row_of(verdict, fact));
-    };
+    if (run.filter.given()) choice.filter = [&run](const Verdict& verdict) { return run.filter.matches(verdict); };
     return Done{};
 }
 
@@ -103,7 +95,10 @@ Status prepare(PortsRun& run, const Invocation& invocation) {
     }
     NodeRequest request;
     request.probe = invocation.on("probe");
-    if (request.probe) request.probe_only = places_to_probe(run.queries);
+    request.probe_choice = [&run](const Node& node) { return to_probe(run, node); };
+    for (const PortQuery& query : run.queries)
+        if (query.kind == PortQuery::Kind::path && query.path.starts_with('/'))
+            request.socket_paths.push_back(query.path);
     request.refreshed = invocation.given("watch");
     auto reader = NodeReader::open(invocation, std::move(request));
     if (!reader) return unexpected(reader.error());
@@ -194,7 +189,7 @@ int explain(PortsRun& run, const Invocation& invocation, const Node& node, const
     }
     for (const chain::Finding& finding : considered.findings)
         if (std::any_of(shown.verdicts.begin(), shown.verdicts.end(),
-                        [&](const Verdict& verdict) { return exports::is_about(finding, verdict); }))
+                        [&](const Verdict& verdict) { return chain::is_about(finding, verdict); }))
             shown.findings.push_back(finding);
     exports::FdOutput out(STDOUT_FILENO, "standard output");
     if (invocation.format() == "json") {
@@ -207,7 +202,10 @@ int explain(PortsRun& run, const Invocation& invocation, const Node& node, const
         const bool unowned = std::any_of(shown.verdicts.begin(), shown.verdicts.end(),
                                          [](const Verdict& verdict) { return verdict.owners.empty(); });
         out.flush();
-        if (unowned && missing.empty()) report_limits(node);
+        if (unowned && missing.empty())
+            report_limits(node);
+        else if (invocation.on("probe"))
+            report_limits(node, "probe");
     }
     return finish(out, missing.empty() ? kDone : kNothingMatched);
 }
@@ -231,8 +229,8 @@ int list(PortsRun& run, const Invocation& invocation, const Node& node, const Ju
     out.flush();
     if (invocation.format() != "json") report_limits(node);
     if (!shown.verdicts.empty()) return finish(out, kDone);
-    if (run.filter && run.filter->rows() > 0) {
-        report_note(run.filter->explain_no_match(), "");
+    if (const std::string why = run.filter.explain_no_match(); !why.empty()) {
+        report_note(why, "");
         return finish(out, kNothingMatched);
     }
     if (!run.choice.all) {

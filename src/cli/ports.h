@@ -3,9 +3,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
+#include "chain/filter.h"
 #include "chain/verdict.h"
+#include "cli/command_line.h"
 
 namespace hopscope::cli {
 
@@ -17,11 +20,30 @@ struct PortChoice {
     std::function<bool(const chain::Verdict&)> filter;   // null: every one
 };
 
+// --filter over listeners, for every command that shows some: the same rows, whatever is drawn of them.
+class PortFilter {
+public:
+    // Without --filter: one that shows everything. FLT-… for one that cannot be read.
+    static Result<PortFilter> of(const Invocation& invocation);
+
+    [[nodiscard]] bool given() const { return filter_.has_value(); }
+    bool matches(const chain::Verdict& verdict);
+    // That it was asked, and left nothing. Else empty.
+    [[nodiscard]] std::string explain_no_match() const;
+
+private:
+    std::optional<chain::Filter> filter_;
+};
+
 // Part of a Kubernetes node: held by a component, or with a role that only a component has.
 bool is_component(const chain::Verdict& verdict);
 // Listeners of a kind and a namespace that are looked at at all: what "5 shown of 41" counts.
 bool is_considered(const PortChoice& choice, const chain::Verdict& verdict);
 bool is_shown(const PortChoice& choice, const chain::Verdict& verdict);
+// What --probe asks where no port is named: the TCP listeners that are shown, whatever --filter and --min-sure leave of
+// them (both may be about the answer). Of programs that are no part of a node only those that nothing explains surely:
+// no question without need. Those that nothing explains come first.
+std::vector<Endpoint> worth_asking(const PortChoice& choice, const chain::Judgement& judgement);
 // The verdicts that are shown, and the findings that belong to them or to none. What is left out of the findings is
 // about listeners that are not shown, those of another kind or network namespace among them. The filter is asked once
 // of each listener.

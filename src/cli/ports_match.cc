@@ -90,6 +90,8 @@ std::set<std::uint64_t> inodes_of_file(const PortQuery& query, const SocketTable
 }
 
 bool matches(const PortQuery& query, const Verdict& verdict, const std::set<std::uint64_t>& inodes) {
+    // Who asks for the path from which it was moved away wants to know why it fails.
+    const std::string* const paths[] = {&verdict.unix_path, &verdict.bound_path};
     switch (query.kind) {
         case PortQuery::Kind::port: return !is_unix(verdict.transport) && verdict.local.port == query.port;
         case PortQuery::Kind::endpoint:
@@ -98,8 +100,9 @@ bool matches(const PortQuery& query, const Verdict& verdict, const std::set<std:
         case PortQuery::Kind::path:
             if (!is_unix(verdict.transport)) return false;
             return inodes.contains(verdict.inode) ||
-                   (!verdict.unix_path.empty() &&
-                    chain::normal_path(verdict.unix_path) == chain::normal_path(query.path));
+                   std::any_of(std::begin(paths), std::end(paths), [&](const std::string* path) {
+                       return !path->empty() && chain::normal_path(*path) == chain::normal_path(query.path);
+                   });
         case PortQuery::Kind::process: return owned_by(verdict, query.name, query.pid);
     }
     return false;
@@ -123,7 +126,9 @@ Result<bool> take_place(std::string_view host, std::string_view port_text, PortQ
         query.address = any ? std::nullopt : address;
         return true;
     }
-    if (digits(port_text) && placed) return bad_query(query.text, "has no valid port: 1 to 65535");
+    // "*" and "" are also how a name with a colon at its end may begin; digits make it a place.
+    if (placed && (address || brackets || host == "*" || digits(port_text)))
+        return bad_query(query.text, "has no valid port: 1 to 65535");
     if (!clear || IpAddress::parse(std::string(given) + ":" + std::string(port_text)))
         return bad_query(query.text, "is an address without a port; IPv6 is written [::1]:PORT");
     if (!host.empty() && digits(port_text)) return bad_query(query.text, "has no IP address before the port");
@@ -200,7 +205,10 @@ Told explain_process(const PortQuery& query, const SocketTable& table) {
         return query.name.empty() || is_called(process.comm, process.exe, query.name) ||
                to_string(process.role) == query.name;
     });
-    return {.why = runs ? "it runs, but listens nowhere that can be seen" : "no such process is seen", .hints = {}};
+    if (runs) return {.why = "it runs, but listens nowhere that can be seen", .hints = {}};
+    if (query.name.empty() && query.port == 0)
+        return {.why = "no process has this pid, and as a port it is too large (1 to 65535)", .hints = {}};
+    return {.why = "no such process is seen", .hints = {}};
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "core/endpoint.h"
 #include "core/process.h"
 #include "core/time.h"
+#include "core/transport.h"
 
 namespace hopscope {
 
@@ -29,9 +30,7 @@ enum class SocketState : std::uint8_t {
     last_ack,
     closing
 };
-enum class Transport : std::uint8_t { tcp, udp, unix_stream, unix_seqpacket, unix_dgram };
 std::string_view to_string(SocketState state);
-std::string_view to_string(Transport transport);  // "tcp" "udp" "unix" …
 
 struct Socket {
     Transport transport{};

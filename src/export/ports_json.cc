@@ -9,17 +9,17 @@ using chain::Verdict;
 
 namespace {
 
-void local_member(JsonWriter& json, const Verdict& verdict) {
+void local_member(JsonWriter& json, const chain::ListenerId& listener) {
     json.begin_object("local");
     // The contract knows "unix"; which kind of unix socket stands beside it.
-    json.text("transport", is_unix(verdict.transport) ? std::string_view{"unix"} : to_string(verdict.transport));
-    if (is_unix(verdict.transport)) {
-        json.text_if("path", verdict.unix_path);
-        if (verdict.transport == Transport::unix_seqpacket) json.text("type", "seqpacket");
-        if (verdict.transport == Transport::unix_dgram) json.text("type", "dgram");
+    json.text("transport", is_unix(listener.transport) ? std::string_view{"unix"} : to_string(listener.transport));
+    if (is_unix(listener.transport)) {
+        json.text_if("path", listener.unix_path);
+        if (listener.transport == Transport::unix_seqpacket) json.text("type", "seqpacket");
+        if (listener.transport == Transport::unix_dgram) json.text("type", "dgram");
     } else {
-        json.text("address", to_string(verdict.local.address));
-        json.number("port", verdict.local.port);
+        json.text("address", to_string(listener.local.address));
+        json.number("port", listener.local.port);
     }
     json.end_object();
 }
@@ -80,7 +80,7 @@ void process_member(JsonWriter& json, std::string_view key, const chain::Process
 namespace {
 
 void port_members(JsonWriter& json, const Verdict& verdict) {
-    local_member(json, verdict);
+    local_member(json, chain::id_of(verdict));
     if (!verdict.owners.empty()) process_member(json, "process", verdict.owners.front().process);
     json.text("role", verdict.role.empty() ? std::string_view{"unknown"} : std::string_view{verdict.role});
     json.text_if("component", verdict.component);
@@ -148,6 +148,10 @@ void write_ports_json(Output& out, const chain::Judgement& shown, const NodeFact
         json.newline();
         json.begin_object();
         finding_members(json, finding, {});
+        if (finding.listener) {
+            local_member(json, *finding.listener);
+            json.number_if("inode", finding.listener->inode);
+        }
         json.end_object();
     }
     json.end_array();

@@ -129,25 +129,6 @@ std::string owner_words(const Verdict& verdict, Glyphs glyphs) {
                           [&](const chain::Owner& owner) { return process_words(owner.process, glyphs); });
 }
 
-bool is_about(const Finding& finding, const Verdict& verdict) {
-    if (std::find(verdict.findings.begin(), verdict.findings.end(), finding.code) == verdict.findings.end())
-        return false;
-    if (verdict.local.port == 0) return true;
-    // A sentence that names another port is about another listener.
-    const std::string port = ":" + std::to_string(verdict.local.port);
-    const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-    bool names_a_port = false;
-    for (std::size_t at = finding.says.find(':'); at != std::string::npos; at = finding.says.find(':', at + 1)) {
-        if (at + 1 >= finding.says.size() || !digit(finding.says[at + 1])) continue;
-        names_a_port = true;
-        const std::size_t end = at + port.size();
-        if (finding.says.compare(at, port.size(), port) == 0 &&
-            (end >= finding.says.size() || !digit(finding.says[end])))
-            return true;
-    }
-    return !names_a_port;
-}
-
 Tone confidence_tone(std::string_view confidence) {
     if (chain::is_sure(confidence)) return Tone::good;
     return confidence == "low" ? Tone::faint : Tone::plain;

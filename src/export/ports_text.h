@@ -30,8 +30,6 @@ std::string listens_on(const chain::Verdict& verdict, Glyphs glyphs);     // "12
 std::string process_words(const chain::Process& process, Glyphs glyphs);  // "kubelet[10107]"; "-" for none
 // "kubelet[10107]", "systemd[1] +1" when several processes hold it.
 std::string owner_words(const chain::Verdict& verdict, Glyphs glyphs);
-// Is the finding about this listener?  Listeners of one node may have the same code; the sentence names the place.
-bool is_about(const chain::Finding& finding, const chain::Verdict& verdict);
 Tone confidence_tone(std::string_view confidence);
 
 }  // namespace hopscope::exports

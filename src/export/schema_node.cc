@@ -17,7 +17,7 @@ constexpr Property kLocal[] = {
     {"type", "enum seqpacket|dgram", "unix; absent: stream"},
     {"address", "string", "tcp, udp; 0.0.0.0 and :: are all addresses"},
     {"port", "integer", ""},
-    {"path", "text", "unix, as it was bound; '@' in front: abstract"},
+    {"path", "text", "unix, where it lies now, else as it was bound; '@' in front: abstract"},
 };
 constexpr Property kOwnerContainer[] = {
     {"id", "text!", ""},
@@ -72,8 +72,17 @@ constexpr Property kPort[] = {
     {"ruled_out", "[]ref ruled_out", ""},
     {"findings", "[]string", "codes; the findings stand in the document's findings[]"},
 };
+constexpr Property kPortFinding[] = {
+    {"code", "string!", "stable; hopscope doctor CODE explains it"},
+    {"severity", "enum info|notice|warning|error!", ""},
+    {"says", "text!", ""},
+    {"remedy", "text", ""},
+    {"local", "ref local", "the listener that it is about; absent: about none"},
+    {"inode", "integer", "of that listener's socket, as in ports[]"},
+};
 constexpr Definition kPortsObjects[] = {
     {"port", kPort, "a listening port or unix socket"},
+    {"finding", kPortFinding, "what is wrong with a listener, or on the node"},
     {"local", kLocal, ""},
     {"process", kProcess, ""},
     {"owner", kOwner, "a process that holds the socket, and its descriptor"},
@@ -82,7 +91,7 @@ constexpr Definition kPortsObjects[] = {
     {"exec", kExec, "an exec that runs now"},
     {"ruled_out", kRuledOut, "what it is not, and why"},
 };
-constexpr std::string_view kPortsShared[] = {"endpoint", "evidence", "finding", "k8s"};
+constexpr std::string_view kPortsShared[] = {"endpoint", "evidence", "k8s"};
 constexpr Property kPorts[] = {
     {"schema", "string!", ""},
     {"ts", "time", "when the node was looked at"},
@@ -188,6 +197,20 @@ constexpr Property kDoctor[] = {
     {"rows", "[]ref row!", ""}, {"features", "[]ref feature!", ""},
 };
 
+constexpr Property kCode[] = {
+    {"code", "string!", ""},
+    {"title", "string!", ""},
+    {"text", "string!", "what it means"},
+    {"remedy", "text", "what to do; absent: nothing"},
+};
+constexpr Definition kCodesObjects[] = {
+    {"code", kCode, ""},
+};
+constexpr Property kCodes[] = {
+    {"schema", "string!", ""},
+    {"codes", "[]ref code!", "in the order in which they were asked for"},
+};
+
 }  // namespace
 
 const Document& ports_document() {
@@ -212,6 +235,12 @@ const Document& graph_document() {
 const Document& doctor_document() {
     static const Document document{
         {"hopscope.doctor/v1", kDoctor, "what hopscope doctor -o json prints"}, kDoctorObjects, {}};
+    return document;
+}
+
+const Document& codes_document() {
+    static const Document document{
+        {"hopscope.codes/v1", kCodes, "what hopscope doctor CODE -o json prints"}, kCodesObjects, {}};
     return document;
 }
 

@@ -2,10 +2,12 @@
 
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <map>
 #include <set>
 
 #include "core/limits.h"
+#include "core/node_words.h"
 #include "procmap/account_names.h"
 
 namespace hopscope::procmap {
@@ -48,6 +50,8 @@ constexpr std::string_view kConfigured[] = {
     "container-runtime-endpoint",
 };
 
+using BoundState = BoundPath::State;
+
 class Finder {
 public:
     explicit Finder(const HostRoot& root) : root_(root), accounts_(root) {}
@@ -58,6 +62,35 @@ public:
         if (!numbers || !numbers->is_socket) return;
         const std::string real = resolved(root_, path);
         found_.try_emplace(real, SocketFile{Untrusted(real), numbers->device, numbers->inode, access(real, *numbers)});
+    }
+    // Is the socket's own file where it was bound?  Where it was renamed to within its directory is kept, too.
+    void look_for(const Socket& socket, std::vector<BoundPath>& bound) {
+        const std::string& path = socket.unix_local.path;
+        if (!path.starts_with('/') || socket.file_inode == 0 || ++looked_ > limits::kSocketFilesMax) return;
+        const auto is_its = [&](const Result<FileNumbers>& numbers) {
+            return numbers && numbers->inode == socket.file_inode && numbers->device == socket.file_device;
+        };
+        const Result<FileNumbers> here = root_.stat(path);
+        if (is_its(here)) return;
+        if (!here && here.error().errno_value != ENOENT && here.error().errno_value != ENOTDIR) return;
+        // Paths mean what they mean to the process: in a container, or with mounts of its own, it has other files.
+        bool seen = false;
+        std::set<std::uint32_t> asked;
+        for (const SocketOwner& owner : socket.owners) {
+            if (asked.size() >= kOwnersAsked || !asked.insert(owner.process.pid).second) continue;
+            const std::string through = "/proc/" + std::to_string(owner.process.pid) + "/root";
+            const Result<FileNumbers> top = root_.stat(through);
+            if (!top || !top->is_directory) continue;
+            const Result<FileNumbers> there = root_.stat(through + path);
+            if (is_its(there)) {
+                bound.push_back({socket.inode, BoundState::own_mounts});
+                return;
+            }
+            seen |= there || there.error().errno_value == ENOENT || there.error().errno_value == ENOTDIR;
+        }
+        if (!seen) return;
+        bound.push_back({socket.inode, here ? BoundState::other_file : BoundState::nothing});
+        find_renamed(socket, path.substr(0, path.rfind('/')));
     }
     // Every name in the directory; or `below` in each of its directories.
     void look_in(const std::string& directory, std::span<const std::string_view> below = {}) {
@@ -79,6 +112,19 @@ public:
     }
 
 private:
+    static constexpr std::size_t kOwnersAsked = 4;  // of one socket; they nearly always have the same files
+
+    void find_renamed(const Socket& socket, const std::string& directory) {
+        const Result<std::vector<std::string>> names = root_.list(directory.empty() ? "/" : directory);
+        if (!names) return;
+        for (const std::string& name : *names) {
+            if (++looked_ > limits::kSocketFilesMax) return;
+            const std::string path = std::string(directory).append("/").append(name);
+            const Result<FileNumbers> numbers = root_.stat(path);
+            if (numbers && numbers->inode == socket.file_inode && numbers->device == socket.file_device)
+                return look(path);
+        }
+    }
     SocketAccess access(const std::string& real, const FileNumbers& numbers) {
         return {.mode = numbers.mode,
                 .user_id = numbers.user_id,
@@ -150,8 +196,10 @@ std::string resolved(const HostRoot& root, std::string_view path) {
 
 std::span<const UsualSocket> usual_sockets() { return kUsual; }
 
-std::vector<SocketFile> socket_files(const HostRoot& root, std::span<const ComponentConfig> configs) {
+SocketPlaces socket_files(const HostRoot& root, std::span<const ComponentConfig> configs, const SocketTable& table,
+                          std::span<const std::string> asked) {
     Finder finder(root);
+    for (const std::string& path : asked) finder.look(path);
     std::set<std::string> kubelets = {"/var/lib/kubelet"};
     for (const UsualSocket& usual : kUsual) finder.look(std::string(usual.path));
     for (const ComponentConfig& config : configs) {
@@ -168,7 +216,11 @@ std::vector<SocketFile> socket_files(const HostRoot& root, std::span<const Compo
     }
     for (const std::string& directory : kubelets) look_below_kubelet(finder, directory);
     for (std::string_view directory : kUsualDirectories) finder.look_in(std::string(directory));
-    return std::move(finder).take();
+    SocketPlaces places;
+    for (const Socket& socket : table.sockets)
+        if (is_unix(socket.transport) && socket.state == SocketState::listen) finder.look_for(socket, places.bound);
+    places.files = std::move(finder).take();
+    return places;
 }
 
 }  // namespace hopscope::procmap

@@ -28,7 +28,15 @@ struct UsualSocket {
 // Where sockets of container runtimes and of what stands beside them lie unless they are told otherwise.
 std::span<const UsualSocket> usual_sockets();
 
-// Every socket that exists at a usual or configured place, sorted by path; at most limits::kSocketFilesMax looked at.
-std::vector<SocketFile> socket_files(const HostRoot& root, std::span<const ComponentConfig> configs);
+struct SocketPlaces {
+    std::vector<SocketFile> files;
+    std::vector<BoundPath> bound;
+};
+
+// Every socket that exists at a usual or configured place or at one of `asked` (paths on the host), sorted by path; at
+// most limits::kSocketFilesMax looked at. Of the listeners of `table` whose own file is not at the path to which they
+// were bound (any more): what is, and the file itself where it was renamed within its directory.
+SocketPlaces socket_files(const HostRoot& root, std::span<const ComponentConfig> configs, const SocketTable& table,
+                          std::span<const std::string> asked);
 
 }  // namespace hopscope::procmap

@@ -40,22 +40,36 @@ void read_port_range(const HostRoot& root, Node& node) {
     node.ephemeral_high = high;
 }
 
-// The listeners on loopback that belong to a component and can be reached from where we are.
-std::vector<Endpoint> probe_targets(const SocketTable& table, std::uint64_t own_namespace) {
-    std::vector<Endpoint> targets;
+std::vector<Endpoint> listeners_of_components(const SocketTable& table) {
+    std::vector<Endpoint> listeners;
     for (const Socket& socket : table.sockets) {
         if (socket.transport != Transport::tcp || socket.state != SocketState::listen) continue;
-        if (!socket.local.address.is_loopback() && !socket.local.address.is_unspecified()) continue;
-        if (socket.net_namespace != 0 && own_namespace != 0 && socket.net_namespace != own_namespace) continue;
         const bool of_component = std::ranges::any_of(socket.owners, [&](const SocketOwner& owner) {
             const Process* process = find_process(table, owner.process.pid);
             return process && is_component(process->role);
         });
-        if (of_component) targets.push_back(socket.local);
+        if (of_component) listeners.push_back(socket.local);
     }
-    std::ranges::sort(targets);
-    targets.erase(std::unique(targets.begin(), targets.end()), targets.end());
-    return targets;
+    std::ranges::sort(listeners);
+    return listeners;
+}
+
+// TCP listeners that a connection to loopback ends at, made from where we are, with their inodes.
+std::map<Endpoint, std::uint64_t> reached_by_loopback(const SocketTable& table, std::uint64_t own_namespace) {
+    std::map<Endpoint, std::uint64_t> reached;
+    for (const Socket& socket : table.sockets) {
+        if (socket.transport != Transport::tcp || socket.state != SocketState::listen) continue;
+        if (!socket.local.address.is_loopback() && !socket.local.address.is_unspecified()) continue;
+        if (socket.net_namespace != 0 && own_namespace != 0 && socket.net_namespace != own_namespace) continue;
+        reached.emplace(socket.local, socket.inode);
+    }
+    return reached;
+}
+
+void tell_not_asked(Node& node, std::size_t count, const std::string& why) {
+    if (count > 0)
+        node.limits.push_back(std::to_string(count) + (count == 1 ? " listener was" : " listeners were") +
+                              " not asked by --probe: " + why);
 }
 
 std::set<std::string> container_ids(const SocketTable& table) {
@@ -96,6 +110,18 @@ private:
     std::vector<ContainerNames> all_;
 };
 
+// What a runtime that gave no names costs the reader, and what to do about it. Safe to show.
+std::string names_missing(const RuntimeFacts& facts) {
+    std::string text = facts.component.empty() ? "the runtime" : display(facts.component);
+    text += " at " + display(facts.socket_path);
+    if (facts.waited_ms != 0)
+        return text + " was asked and did not answer within " + std::to_string(facts.waited_ms) +
+               " ms: names of its pods and containers are missing; see whether it is stopped (state T in ps) or "
+               "overloaded";
+    const bool forbidden = facts.why_not.find("Permission denied") != std::string::npos;
+    return text + " gave no names of pods and containers (" + facts.why_not + ")" + (forbidden ? ": run as root" : "");
+}
+
 }  // namespace
 
 struct Survey::State {
@@ -119,6 +145,7 @@ struct Survey::State {
     bool running = root.has_real_proc();  // its sockets and ports are those of this machine
 
     std::map<ProcessId, Settings> settings;
+    std::map<std::pair<Endpoint, std::uint64_t>, ProbeAnswer> probed;  // by place and inode: each is asked once
     // What the runtimes said last, and what they were asked about.
     std::vector<RuntimeAnswer> answers;
     std::set<std::pair<std::string, std::uint64_t>> asked_sockets;
@@ -157,8 +184,10 @@ void Survey::State::ask_for_names(Node& node) {
     if (!options.ask_runtimes || !running) return;
     std::set<std::pair<std::string, std::uint64_t>> sockets;
     std::vector<RuntimeSocket> to_ask;
+    std::vector<std::uint64_t> inodes;
     for (RuntimeChoice::Candidate& candidate : choice.ask) {
         sockets.emplace(candidate.socket.path, candidate.inode);
+        inodes.push_back(candidate.inode);
         to_ask.push_back(std::move(candidate.socket));
     }
     std::set<std::string> ids = container_ids(node.table);
@@ -167,11 +196,14 @@ void Survey::State::ask_for_names(Node& node) {
     const bool wait_over = Clock::now() - asked_at > kAskAgainAfter;
     if (sockets != asked_sockets || (new_ids && (!gave_up || wait_over)) || (gave_up && wait_over)) {
         answers = ask_runtimes(to_ask, std::chrono::milliseconds(options.runtime_timeout_ms));
+        for (std::size_t i = 0; i < answers.size(); ++i) answers[i].facts.socket_inode = inodes[i];
         asked_at = Clock::now();
         asked_sockets = std::move(sockets);
         asked_ids = std::move(ids);
     }
     for (const RuntimeAnswer& answer : answers) node.runtimes.push_back(answer.facts);
+    for (const RuntimeFacts& facts : node.runtimes)
+        if (!facts.why_not.empty() && !facts.has_no_cri) node.limits.push_back(names_missing(facts));
     for (RuntimeFacts& facts : choice.not_asked) node.runtimes.push_back(std::move(facts));
 }
 
@@ -191,7 +223,40 @@ void Survey::State::probe_listeners(Node& node) {
         return;
     }
     const std::uint64_t own = namespace_of_link(root.read_link("/proc/self/ns/net"));
-    node.probes = probe(options.probe_only.empty() ? probe_targets(node.table, own) : options.probe_only);
+    if (own == 0 && !root.is_live()) {
+        node.limits.emplace_back("nothing was probed: whether we are in the node's network namespace is not known");
+        return;
+    }
+    const std::map<Endpoint, std::uint64_t> reached = reached_by_loopback(node.table, own);
+    std::set<Endpoint> elsewhere, taken;
+    std::size_t too_many = 0;
+    std::map<std::pair<Endpoint, std::uint64_t>, ProbeAnswer> known;
+    std::vector<Endpoint> ask;
+    for (const Endpoint& each :
+         options.probe_choice ? options.probe_choice(node) : listeners_of_components(node.table)) {
+        const auto place = reached.find(each);
+        if (place == reached.end()) {
+            elsewhere.insert(each);
+        } else if (!taken.insert(each).second) {
+            continue;
+        } else if (const auto before = probed.find(*place); before != probed.end()) {
+            known.insert(*before);
+        } else if (known.size() + ask.size() >= limits::kProbesMax) {
+            ++too_many;
+        } else {
+            ask.push_back(each);
+        }
+    }
+    tell_not_asked(node, elsewhere.size(),
+                   elsewhere.size() == 1
+                       ? "it listens on another address than loopback, or in another network namespace"
+                       : "they listen on other addresses than loopback, or in other network namespaces");
+    tell_not_asked(node, too_many,
+                   "no more than " + std::to_string(limits::kProbesMax) +
+                       " are asked; hopscope why PORT --probe asks one by name");
+    for (ProbeAnswer& answer : probe(ask)) known.insert_or_assign(*reached.find(answer.endpoint), std::move(answer));
+    probed = std::move(known);
+    for (const auto& [place, answer] : probed) node.probes.push_back(answer);
 }
 
 Result<Node> Survey::take() {
@@ -214,7 +279,9 @@ Result<Node> Survey::take() {
                                  "): run as root, or with CAP_SYS_PTRACE and the host's pid namespace");
     read_port_range(state.root, node);
     state.read_settings(node);
-    node.socket_files = socket_files(state.root, node.configs);
+    SocketPlaces places = socket_files(state.root, node.configs, node.table, state.options.socket_paths);
+    node.socket_files = std::move(places.files);
+    node.bound_paths = std::move(places.bound);
     state.ask_for_names(node);
     state.fill_names(node);
     node.execs = running_execs(state.root, node.table);

@@ -9,6 +9,7 @@ namespace {
 
 using R = ProcessRole;
 using testing::HasSubstr;
+using testing::Not;
 
 struct Case {
     const char* what;
@@ -285,6 +286,88 @@ TEST(Findings, who_can_reach_the_kubelet_says_what_its_settings_say) {
                 HasSubstr("Nobody must say who he is: authentication.anonymous.enabled = true "
                           "(/var/lib/kubelet/config.yaml:4); what he may do is decided by authorization.mode = "
                           "AlwaysAllow (/var/lib/kubelet/config.yaml:9)."));
+}
+
+TEST(Findings, are_about_their_own_listener_only) {
+    NodeStory story;
+    story.process(900, R::unknown, "kubelet").role_doubt = "is named kubelet, but its executable holds no such program";
+    story.process(901, R::unknown, "crio").role_doubt = "is named crio, but its executable holds no such program";
+    story.listen("*:10250", 900);
+    story.listen("127.0.0.1:10250", 900);
+    story.listen_unix("/run/crio/crio.sock", 901);
+    story.listen_unix("/run/crio/crio.sock", 901);
+    const Judgement judgement = story.judge();
+    ASSERT_EQ(judgement.verdicts.size(), 4U);
+    ASSERT_EQ(judgement.findings.size(), 4U);
+    for (const Verdict& verdict : judgement.verdicts) {
+        const auto own = std::count_if(judgement.findings.begin(), judgement.findings.end(),
+                                       [&](const Finding& each) { return is_about(each, verdict); });
+        EXPECT_EQ(own, 1) << to_string(verdict.local) << verdict.unix_path << " " << verdict.inode;
+    }
+}
+
+TEST(Findings, a_default_of_settings_that_could_not_be_read_is_assumed_and_no_fact) {
+    for (const char* trouble : {"cannot read /var/lib/kubelet/config.yaml: No such file or directory",
+                                "/var/lib/kubelet/config.yaml:7 is not YAML: bad indent"}) {
+        NodeStory story;
+        story.kubelet();
+        std::erase_if(story.config(5714).values, [](const ConfigValue& value) { return !value.is_default; });
+        story.set(5714, "healthzPort", "10248");
+        story.listen("*:10250", 5714);
+        story.listen("*:10255", 5714);
+        story.listen("*:10300", 5714);
+        const Judgement known = story.judge();
+        EXPECT_EQ(summary(at(known, "*:10250")), "kubelet-api kubelet certain");
+        EXPECT_THAT(ruled_out(at(known, "*:10250"), "kubelet-read-only"), HasSubstr("off by default"));
+        story.config(5714).trouble = {trouble};
+        const Judgement judgement = story.judge();
+        const Verdict& api = at(judgement, "*:10250");
+        EXPECT_EQ(summary(api), "kubelet-api kubelet high") << "owner, behaviour and version";
+        EXPECT_THAT(api.who_can_reach,
+                    HasSubstr("Whether requests without a certificate or token are let in is not known: " +
+                              std::string(trouble)));
+        EXPECT_THAT(api.who_can_reach, Not(HasSubstr("The kubelet asks for")));
+        EXPECT_THAT(api.why_this_port, HasSubstr("port = 10250 (default, assumed: " + std::string(trouble)));
+        EXPECT_THAT(api.remedy, HasSubstr("configz"));
+        EXPECT_EQ(ruled_out(api, "kubelet-read-only"), "") << "whether it is off is not known";
+        EXPECT_EQ(ruled_out(api, "kubelet-healthz"), "");
+        EXPECT_NE(ruled_out(api, "cadvisor"), "") << "its version has none, whatever its settings say";
+        for (const Evidence& each : api.evidence)
+            EXPECT_TRUE(each.id != "config" || each.grade == Grade::inferred) << each.says;
+        EXPECT_EQ(summary(at(judgement, "*:10255")), "kubelet-read-only kubelet high") << "its usual number";
+        EXPECT_EQ(at(judgement, "*:10300").role, "unknown");
+        story.process(5715, R::kubelet, "kubelet");  // its version is not known
+        story.set(5715, "port", "10250");
+        story.config(5715).trouble = {trouble};
+        story.listen("10.0.0.9:10250", 5715);
+        EXPECT_EQ(at(story.judge(), "10.0.0.9:10250").confidence, "medium") << "owner and behaviour";
+        // An option of the command line wins over every file.
+        story.config(5714).values.clear();
+        story.set(5714, "port", "10250", "/proc/5714/cmdline");
+        story.set(5714, "address", "0.0.0.0");
+        story.set(5714, "authentication.anonymous.enabled", "false", "/proc/5714/cmdline");
+        EXPECT_EQ(summary(at(story.judge(), "*:10250")), "kubelet-api kubelet certain");
+        EXPECT_THAT(at(story.judge(), "*:10250").who_can_reach, HasSubstr("The kubelet asks for"));
+    }
+}
+
+TEST(Findings, a_random_port_of_settings_that_could_not_be_read_is_assumed) {
+    NodeStory story;
+    story.containerd();
+    story.config(2685).values.clear();
+    story.set(2685, "stream_server_address", "127.0.0.1");
+    story.set(2685, "stream_server_port", "0");
+    story.set(2685, "grpc.address", "/run/own/own.sock");
+    story.config(2685).trouble = {"/etc/containerd/config.toml:37 is not TOML"};
+    story.listen("127.0.0.1:33821", 2685);
+    story.listen_unix("/run/own/own.sock", 2685);
+    const Judgement judgement = story.judge();
+    const Verdict& verdict = at(judgement, "127.0.0.1:33821");
+    EXPECT_THAT(verdict.why_this_port, testing::StartsWith("assumed, as another setting may be in force "
+                                                           "(/etc/containerd/config.toml:37 is not TOML): "));
+    EXPECT_THAT(verdict.short_why, HasSubstr("(assumed)"));
+    EXPECT_THAT(words(verdict, "config"), HasSubstr("assumed, for not all of its settings could be read"));
+    EXPECT_EQ(at(judgement, "/run/own/own.sock").confidence, "medium") << "its path is a default, assumed";
 }
 
 TEST(Findings, nothing_is_said_of_what_is_not_proven) {

@@ -55,7 +55,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"/var/lib/kubelet/plugins/gpu/dra.sock", R::in_container, "driver", "dra-socket DRA driver medium"},
         Case{"/var/run/nri/nri.sock", R::crio, "crio", "nri-socket crio high"},
         Case{"/run/cilium/cilium.sock", R::in_container, "cilium-agent", "cilium-socket cilium medium"},
-        Case{"/run/docker.sock", R::unknown, "socat", "docker-api dockerd low"},
+        Case{"/run/docker.sock", R::unknown, "socat", "unknown  low"},
         Case{"/run/user/1000/bus", R::unknown, "dbus-daemon", "unknown  low"}));
 
 TEST(UnixSockets, are_matched_by_device_and_inode_and_told_when_renamed) {
@@ -153,6 +153,58 @@ TEST(UnixSockets, the_kubelet_and_the_runtime_itself_say_what_it_is) {
     EXPECT_THAT(words(verdict, "cri"), HasSubstr("it answered as containerd 1.6.20 (CRI v1)"));
 }
 
+RuntimeFacts facts_of(std::uint64_t socket_inode) {
+    RuntimeFacts facts;
+    facts.socket_path = Untrusted("/run/containerd/containerd.sock");
+    facts.component = "containerd";
+    facts.socket_inode = socket_inode;
+    return facts;
+}
+
+TEST(UnixSockets, a_containerd_that_says_it_has_no_cri_has_none) {
+    NodeStory story;
+    story.containerd();
+    story.kubelet();
+    story.set(5714, "containerRuntimeEndpoint", "unix:///run/containerd/containerd.sock");
+    const auto inode = story.listen_unix("/run/containerd/containerd.sock", 2685);
+    EXPECT_EQ(summary(at(story.judge(), "/run/containerd/containerd.sock")), "cri-socket containerd certain");
+    RuntimeFacts facts = facts_of(inode);
+    facts.has_no_cri = true;
+    facts.why_not = "it has no CRI service";
+    story.node.runtimes = {facts};
+    const Judgement judgement = story.judge();
+    const Verdict& verdict = at(judgement, "/run/containerd/containerd.sock");
+    EXPECT_EQ(summary(verdict), "containerd-api containerd certain");
+    EXPECT_EQ(verdict.title, "containerd's API, without CRI");
+    EXPECT_THAT(words(verdict, "cri"), HasSubstr("answered that it has no CRI service {/run/containerd"));
+    EXPECT_THAT(words(verdict, "config"), HasSubstr("is told to use it as its CRI runtime, which it is not"));
+    EXPECT_THAT(ruled_out(verdict, "cri-socket"), HasSubstr("no CRI service"));
+    EXPECT_THAT(verdict.what_it_does, testing::Not(HasSubstr("kubelet asks here")));
+    EXPECT_THAT(verdict.remedy, HasSubstr("ctr plugins ls"));
+    story.node.runtimes.front().socket_inode = inode + 1000;
+    EXPECT_EQ(summary(at(story.judge(), "/run/containerd/containerd.sock")), "cri-socket containerd certain")
+        << "another socket's answer";
+}
+
+TEST(UnixSockets, a_runtime_that_does_not_answer_is_told_with_what_is_missing) {
+    NodeStory story;
+    story.containerd();
+    const auto inode = story.listen_unix("/run/containerd/containerd.sock", 2685);
+    story.listen("127.0.0.1:33821", 2685);
+    RuntimeFacts facts = facts_of(inode);
+    facts.why_not = "no answer within 300 ms";
+    facts.waited_ms = 300;
+    story.node.runtimes = {facts};
+    const Judgement judgement = story.judge();
+    const Verdict& verdict = at(judgement, "/run/containerd/containerd.sock");
+    EXPECT_EQ(summary(verdict), "cri-socket containerd certain") << "its settings name it";
+    EXPECT_THAT(words(verdict, "cri"),
+                HasSubstr("it was asked and did not answer within 300 ms: names of pods are missing"));
+    EXPECT_THAT(verdict.remedy, HasSubstr("ps -o stat,wchan -p 2685"));
+    EXPECT_THAT(words(at(judgement, "127.0.0.1:33821"), "cri"),
+                HasSubstr("containerd[2685] was asked and did not answer within 300 ms"));
+}
+
 TEST(UnixSockets, docker_sock_of_systemd_is_dockerds) {
     NodeStory story;
     story.process(1, R::unknown, "systemd");
@@ -243,6 +295,99 @@ TEST(UnixSockets, who_waits_to_be_accepted_is_a_peer) {
     EXPECT_EQ(peers[0].fd, 33U);
     EXPECT_EQ(peers[0].state, "not accepted yet");
     EXPECT_TRUE(at(judgement, "/run/containerd/containerd.sock.ttrpc").peers.empty());
+}
+
+struct Away {
+    BoundPath::State state;
+    const char* now;  // empty: nowhere
+    const char *title, *says, *remedy, *who;
+};
+TEST(UnixSockets, a_file_that_is_not_where_clients_look_for_it_is_a_finding) {
+    using State = BoundPath::State;
+    const std::string old = "/run/containerd/containerd.sock";
+    for (const Away& each : {
+             Away{State::nothing, "/run/containerd/moved.sock",
+                  "containerd's CRI socket, moved away from /run/containerd/containerd.sock",
+                  "lies at /run/containerd/moved.sock now; no file lies at /run/containerd/containerd.sock any more: "
+                  "who dials that path fails",
+                  "mv /run/containerd/moved.sock /run/containerd/containerd.sock", "processes of this node"},
+             Away{State::other_file, "/run/containerd/moved.sock",
+                  "containerd's CRI socket, moved away from /run/containerd/containerd.sock",
+                  "is another one's (python3[7]): who dials that path reaches python3[7]", "look at what python3[7] is",
+                  "processes of this node"},
+             Away{State::nothing, "", "containerd's CRI socket, whose file is gone",
+                  "no file lies at /run/containerd/containerd.sock any more, where containerd[2685] listens: who dials "
+                  "that path fails",
+                  "restart containerd[2685]", "nobody anew"},
+             Away{State::other_file, "", "containerd's CRI socket, whose file was replaced",
+                  "is another one's (python3[7]), where containerd[2685] listens", "look at what python3[7] is",
+                  "nobody anew"},
+         }) {
+        NodeStory story;
+        story.containerd();
+        const auto inode = story.listen_unix(old, 2685, 24, 777);
+        if (*each.now != '\0') story.node.socket_files.push_back({Untrusted(each.now), 24, 777});
+        std::uint64_t other = 0;
+        if (each.state == State::other_file) {
+            story.process(7, R::unknown, "python3");
+            other = story.listen_unix(old, 7, 24, 778);
+            story.node.socket_files.push_back({Untrusted(old), 24, 778});
+        }
+        EXPECT_EQ(finding(story.judge(), "PRT-12"), nullptr)
+            << "whether it is a mount namespace of its own is not known";
+        story.node.bound_paths.push_back({inode, each.state});
+        const Judgement judgement = story.judge();
+        const auto verdict = std::find_if(judgement.verdicts.begin(), judgement.verdicts.end(),
+                                          [&](const Verdict& v) { return v.inode == inode; });
+        ASSERT_NE(verdict, judgement.verdicts.end());
+        EXPECT_EQ(verdict->title, each.title);
+        EXPECT_EQ(verdict->unix_path, *each.now != '\0' ? each.now : old);
+        EXPECT_EQ(verdict->bound_path, *each.now != '\0' ? old : "");
+        EXPECT_THAT(verdict->who_can_reach, HasSubstr(each.who));
+        const Finding* told = finding(judgement, "PRT-12");
+        ASSERT_NE(told, nullptr) << each.says;
+        EXPECT_TRUE(is_about(*told, *verdict));
+        EXPECT_THAT(told->says, HasSubstr(each.says));
+        EXPECT_THAT(told->remedy, HasSubstr(each.remedy));
+        ASSERT_EQ(finding(judgement, "PRT-13") != nullptr, other != 0);
+        if (other == 0) continue;
+        const auto stranger = std::find_if(judgement.verdicts.begin(), judgement.verdicts.end(),
+                                           [&](const Verdict& v) { return v.inode == other; });
+        ASSERT_NE(stranger, judgement.verdicts.end());
+        EXPECT_EQ(summary(*stranger), "unknown  low");
+        EXPECT_EQ(stranger->title, "a socket of python3[7] where containerd's CRI socket belongs");
+        EXPECT_TRUE(is_about(*finding(judgement, "PRT-13"), *stranger));
+        EXPECT_THAT(finding(judgement, "PRT-13")->says, HasSubstr("who dials it talks to python3[7]"));
+    }
+}
+
+TEST(UnixSockets, a_file_that_was_renamed_on_purpose_or_lies_in_other_mounts_is_no_finding) {
+    NodeStory story;
+    story.containerd();
+    const auto renamed = story.listen_unix("/run/containerd/tmp.sock", 2685, 24, 777);
+    story.node.socket_files.push_back({Untrusted("/run/containerd/containerd.sock"), 24, 777});
+    story.node.bound_paths.push_back({renamed, BoundPath::State::nothing});
+    const auto inside = story.listen_unix("/run/containerd/containerd.sock.ttrpc", 2685, 24, 779);
+    story.node.bound_paths.push_back({inside, BoundPath::State::own_mounts});
+    const Judgement judgement = story.judge();
+    EXPECT_TRUE(judgement.findings.empty()) << judgement.findings.front().says;
+    EXPECT_EQ(at(judgement, "/run/containerd/containerd.sock").title, "containerd's CRI socket");
+    EXPECT_THAT(words(at(judgement, "/run/containerd/containerd.sock.ttrpc"), "owner"),
+                HasSubstr("in a mount namespace of its own"));
+}
+
+TEST(UnixSockets, a_stranger_that_answers_as_a_runtime_passes_on_what_it_is_asked) {
+    NodeStory story;
+    story.process(7, R::unknown, "socat");
+    RuntimeFacts facts = facts_of(story.listen_unix("/run/containerd/containerd.sock", 7));
+    facts.answered = true;
+    story.node.runtimes = {facts};
+    const Judgement judgement = story.judge();
+    EXPECT_EQ(summary(at(judgement, "/run/containerd/containerd.sock")), "cri-socket containerd medium");
+    ASSERT_NE(finding(judgement, "PRT-13"), nullptr);
+    story.node.runtimes.clear();
+    story.node.table.sockets.front().unix_local.path = "/home/me/containerd.sock";
+    EXPECT_EQ(finding(story.judge(), "PRT-13"), nullptr) << "nobody looks for a runtime there";
 }
 
 TEST(UnixSockets, a_decoy_does_not_get_the_name) {

@@ -4,7 +4,7 @@
 The runtimes run with private configuration (rig.py) and are taken down at the end. Every test is a function below; its
 docstring is the sentence that it proves. Where no runtime can run, all are skipped and the reason is said. Ends with
 'N passed, N failed, N skipped'. Python 3.11, standard library; ss (iproute2), tcpdump, lsof, setpriv (util-linux)."""
-import datetime, itertools, json, os, re, shutil, signal, socket, stat, statistics, subprocess, sys, time
+import datetime, itertools, json, os, re, shutil, signal, socket, stat, statistics, subprocess, sys, time, urllib.request
 from pathlib import Path
 
 import daemons, streaming, testbed
@@ -248,6 +248,8 @@ def decoys_are_never_certain(world):
         # Nobody's, but suspicious: it stands in the list that was not asked for everybody's, or is counted as left out.
         listed = world.document("ports")
         assert decoy.port in [port["local"].get("port") for port in listed["ports"]], [brief(port) for port in listed["ports"]]
+        asked = [port for port in world.document("ports", "--probe")["ports"] if port["local"].get("port") == decoy.port]
+        assert evidence(asked[0], "probe"), asked[0]["evidence"]
         about = [finding for finding in listed["findings"] if finding["code"] == "PRT-05" and f":{decoy.port}" in finding["says"]]
         assert len(about) == 1 and about[0]["remedy"], listed["findings"]
         assert sure["findings_hidden"] >= 1 and about[0] not in sure["findings"], sure
@@ -487,6 +489,86 @@ def a_moved_socket_is_found(world):
         os.rename(moved, runtime.socket)
 
 
+def told(world, path, inode):
+    """The port of `why PATH` that has this inode, and the codes of the findings that are about it; each names its listener."""
+    document = world.document("why", path)
+    port = next((port for port in document["ports"] if port["inode"] == inode), None)
+    assert port, (path, [brief(p) for p in document["ports"]])
+    shown = {port["inode"] for port in document["ports"]}
+    assert all(finding["inode"] in shown for finding in document["findings"]), document["findings"]
+    return port, [finding["code"] for finding in document["findings"] if finding["inode"] == inode]
+
+
+@test
+def a_socket_that_is_not_in_its_place_is_told(world):
+    """a runtime's socket whose file was moved, is gone, or was replaced by a stranger's: where it lies, that its old path fails or whom it reaches"""
+    runtime, _ = world.runtime("away")
+    inode, other = world.why(runtime.socket)["inode"], None
+    beside, hidden = runtime.socket + ".moved", os.path.join(world.rig.folder, "hidden")
+    os.makedirs(hidden)
+    hidden = os.path.join(hidden, "x.sock")
+    assert told(world, runtime.socket, inode)[1] == []
+    os.rename(runtime.socket, beside)
+    try:
+        for path in (beside, runtime.socket):
+            port, codes = told(world, path, inode)
+            assert port["local"]["path"] == beside and "moved away from" in port["title"] and codes == ["PRT-12"], (brief(port), port["title"], codes)
+        page = world.run("why", beside).stdout.decode()
+        assert f"no file lies at {runtime.socket}" in " ".join(page.split()) and "PRT-12" in page, page
+        os.rename(beside, hidden)
+        port, codes = told(world, runtime.socket, inode)
+        assert "whose file is gone" in port["title"] and port["who_can_reach"].startswith("nobody anew") and codes == ["PRT-12"], (port["title"], codes)
+        port, codes = told(world, hidden, inode)
+        assert port["local"]["path"] == hidden and codes == ["PRT-12"], (brief(port), codes)
+        other = socket.socket(socket.AF_UNIX)
+        other.bind(runtime.socket)
+        other.listen(8)
+        stranger = os.fstat(other.fileno()).st_ino
+        port, codes = told(world, runtime.socket, stranger)
+        assert port["role"] == "unknown" and "where containerd's CRI socket belongs" in port["title"] and codes == ["PRT-13"], (brief(port), port["title"], codes)
+        assert str(os.getpid()) in port["title"], port["title"]
+        port, codes = told(world, runtime.socket, inode)
+        assert "whose file was replaced" in port["title"] and codes == ["PRT-12"], (port["title"], codes)
+    finally:
+        if other:
+            other.close()
+        os.rename(beside if os.path.exists(beside) else hidden, runtime.socket)
+    port, codes = told(world, runtime.socket, inode)
+    assert port["confidence"] == "certain" and codes == [], (brief(port), codes)
+
+
+@test
+def a_stopped_runtime_is_told(world):
+    """a runtime that is stopped and answers nothing: its page and the notes of ports and graph say that names are missing, and what to look at"""
+    runtime, pod = world.runtime("away")
+    number = runtime.stream_port(pod)
+    os.kill(runtime.pid, signal.SIGSTOP)
+    try:
+        for target in (runtime.socket, number):
+            port = world.why(target)
+            assert any("did not answer within" in item["says"] for item in evidence(port, "cri")), port["evidence"]
+            assert f"ps -o stat,wchan -p {runtime.pid}" in port.get("remedy", ""), port.get("remedy")
+        for command in ("ports", "graph"):
+            assert any(runtime.socket in limit and "did not answer within" in limit for limit in world.document(command)["limits"]), command
+    finally:
+        os.kill(runtime.pid, signal.SIGCONT)
+    daemons.wait_for("it answers again", lambda: any("it answered as" in item["says"] for item in evidence(world.why(runtime.socket), "cri")))
+
+
+@test
+def without_cri_it_is_no_cri_socket(world):
+    """a containerd whose CRI plugin did not load: its socket is that of its own API, as it answers itself"""
+    runtime = world.rig.containerd("nocri-socket", cri=False)
+    try:
+        document = world.document("why", runtime.socket)
+        port = document["ports"][0]
+        assert (port["role"], port["component"], port["confidence"]) == ("containerd-api", "containerd", "certain"), (brief(port), port["evidence"])
+        assert any("has no CRI service" in item["says"] for item in evidence(port, "cri")), port["evidence"]
+        assert "kubelet asks here" not in json.dumps(port), port
+    finally:
+        world.rig.stop(runtime)
+
+
 @test
 def settings_that_cannot_be_read(world):
     """a configuration that was damaged since: the port is no longer certain, and the page says which line cannot be read; a drop-in file that names another port is cited"""
@@ -499,6 +581,7 @@ def settings_that_cannot_be_read(world):
             file.write("this is = = broken [\n")
         port = world.why(number)
         assert port["confidence"] in ("medium", "high") and port["role"] == "cri-streaming-server", (brief(port), port["evidence"])
+        assert port["why_this_port"].startswith("assumed") and "(assumed)" in port["why"], (port["why_this_port"], port["why"])
         line = before.count("\n") + 1
         assert any(f"{runtime.config}:{line}" in item["says"] for item in evidence(port, "config")), port["evidence"]
         assert not any("is not set" in each["says"] for each in port.get("ruled_out", [])), port["ruled_out"]
@@ -609,6 +692,82 @@ def connected_clients_are_peers(world):
     finally:
         command.close()
         daemons.end([pid for pid in daemons.pids() if daemons.command_line(pid) in (marker.split(), ["sh", "-c", marker])], grace_s=0)
+
+
+@test
+def metrics_alone_are_no_streaming_server(world):
+    """a containerd whose CRI plugin did not load: its only listener, on a random port, is not called its streaming server, since it said itself that it has no CRI"""
+    runtime = world.rig.containerd("nocri", metrics=True, cri=False)
+    try:
+        number = runtime.metrics_port()
+        assert list(daemons.listeners(runtime.pid)) == [number]
+        with urllib.request.urlopen(f"http://127.0.0.1:{number}/v1/metrics", timeout=10) as answer:
+            assert b"go_goroutines" in answer.read()
+        for options in ((), ("--probe",)):
+            port = world.why(number, *options)
+            assert (port["role"], port["confidence"]) == ("metrics", "medium"), (options, brief(port), port["evidence"])
+            assert "metrics.address" in port["why_this_port"] and runtime.config in port["why_this_port"], port["why_this_port"]
+        assert any("no CRI service" in item["says"] for item in evidence(port, "cri")), port["evidence"]
+        assert "no CRI service" in next(other["says"] for other in port["ruled_out"] if other["role"] == "cri-streaming-server"), port["ruled_out"]
+    finally:
+        world.rig.stop(runtime)
+
+
+@test
+def traffic_of_an_earlier_process_is_no_evidence(world):
+    """a fixed port that another containerd had before: a capture from that time is no evidence for the one of now, and that is said"""
+    need("tcpdump")
+    number = daemons.free_port()
+    path = os.path.join(world.rig.folder, "earlier.pcap")
+    runtime = world.rig.containerd("earlier", stream_port=number)
+    try:
+        pod = runtime.pod()
+        dump = daemons.Tcpdump(world.rig, path, f"tcp port {number}")
+        try:
+            with dump:
+                with streaming.Command(runtime.client.exec(pod.container, ["echo", "hi"])) as command:
+                    assert command.finish()["stdout"] == b"hi\n"
+        finally:
+            dump.stop()
+        port = world.why(number, "--with", path)
+        assert port["seen"] == 1 and "101 was answered" in evidence(port, "traffic")[0]["says"], port
+        time.sleep(1.5)  # a second is granted to clocks
+        runtime.restart()
+        port = world.why(number, "--with", path)
+        assert port["seen"] == 0, port["seen"]
+        says = [item["says"] for item in evidence(port, "traffic")]
+        assert len(says) == 1 and f"is from before containerd[{runtime.pid}] started" in says[0], says
+    finally:
+        world.rig.stop(runtime)
+
+
+@test
+def only_execs_without_a_client_are_accused(world):
+    """PRT-04: an exec whose client has gone is found though one of another runtime has a client; live ones of containerd and of Docker are not accused"""
+    one, pod = world.runtime()
+    other, other_pod = world.runtime("metrics", metrics=True)
+    docker = world.rig.dockerd()
+    marker = f"sleep 97{os.getpid()}"
+    container = docker.container()
+    mine = [f"container {each[:12]}" for each in (pod.container, other_pod.container, container)]  # another rig may be up
+    asleep = lambda: [pid for pid in daemons.pids() if daemons.command_line(pid) == marker.split()]
+    accused = lambda: [finding["says"] for finding in world.document("ports")["findings"] if finding["code"] == "PRT-04" and any(each in finding["says"] for each in mine)]
+    try:
+        # Of the other containerd's two listeners neither is sure.
+        with docker.exec(container, marker.split()), streaming.Command(other.client.exec(other_pod.container, marker.split())):
+            daemons.wait_for("both execs", lambda: len(asleep()) == 2)
+            assert accused() == []
+            command = streaming.Command(one.client.exec(pod.container, marker.split()))
+            try:
+                daemons.wait_for("the third", lambda: len(asleep()) == 3)
+                assert accused() == []
+            finally:
+                command.close()
+            found = daemons.wait_for("what was left behind", accused)
+            assert len(found) == 1 and mine[0] in found[0] and f"containerd[{one.pid}]" in found[0], found
+    finally:
+        daemons.end(asleep(), grace_s=0)
+        world.rig.stop(docker)
 
 
 @test

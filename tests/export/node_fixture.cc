@@ -160,7 +160,8 @@ Judgement node_judgement() {
         {.code = "KUB-03",
          .severity = Severity::warning,
          .says = "kubelet serves pods, stats and metrics on *:10255 to anybody who can connect",
-         .remedy = "readOnlyPort: 0 in the kubelet configuration, then restart kubelet"});
+         .remedy = "readOnlyPort: 0 in the kubelet configuration, then restart kubelet",
+         .listener = chain::id_of(judgement.verdicts[1])});
     return judgement;
 }
 

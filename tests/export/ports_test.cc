@@ -197,16 +197,23 @@ TEST(WhyText, says_of_a_peer_what_is_known_of_it) {
     EXPECT_THAT(peers(peer), HasSubstr("not on this node, or not visible, from 10.4.0.7:40110"));
 }
 
-TEST(WhyText, a_finding_belongs_to_the_listener_that_it_names) {
+TEST(WhyText, only_findings_about_the_listener_stand_on_its_page) {
     chain::Verdict verdict;
-    verdict.local = test::endpoint("127.0.0.1", 1025);
-    verdict.findings = {"PRT-06"};
-    const auto finding = [](const char* code, const char* says) { return chain::Finding{.code = code, .says = says}; };
-    EXPECT_TRUE(is_about(finding("PRT-06", "x serves metrics on *:1025 to anybody"), verdict));
-    EXPECT_TRUE(is_about(finding("PRT-06", "x serves metrics on *:1025"), verdict));
-    EXPECT_FALSE(is_about(finding("PRT-06", "x serves metrics on *:10251 to anybody"), verdict));
-    EXPECT_FALSE(is_about(finding("PRT-05", "x serves metrics on *:1025 to anybody"), verdict));
-    EXPECT_TRUE(is_about(finding("PRT-06", "x: names no place"), verdict));
+    verdict.transport = Transport::unix_stream;
+    verdict.unix_path = "/run/crio/crio.sock";
+    verdict.inode = 7;
+    verdict.findings = {"PRT-05"};
+    chain::Finding mine{.code = "PRT-05", .says = "this one", .remedy = "look"};
+    mine.listener = chain::id_of(verdict);
+    chain::Finding other = mine;
+    other.says = "another, at /run/crio/crio.sock as well";
+    other.listener->inode = 8;
+    const chain::Finding nobodys{.code = "PRT-05", .says = "of no listener"};
+    StringOutput out;
+    write_why_text(out, verdict, {other, mine, nobodys}, style(100));
+    EXPECT_THAT(out.text(), HasSubstr("this one"));
+    EXPECT_THAT(out.text(), Not(HasSubstr("another")));
+    EXPECT_THAT(out.text(), Not(HasSubstr("of no listener")));
 }
 
 TEST(WhyText, lines_fit_the_terminal) {

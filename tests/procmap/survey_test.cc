@@ -2,13 +2,18 @@
 #include "procmap/survey.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <thread>
 
+#include "core/limits.h"
 #include "procmap/runtimes.h"
 #include "procmap/socket_files.h"
 #include "procmap/table/tree.h"
@@ -85,7 +90,7 @@ TEST(SocketFiles, usual_and_configured_places) {
         config_of(ProcessRole::dockerd, {{"hosts", "tcp://127.0.0.1:1,unix:///run/d.sock"}}),
         config_of(ProcessRole::kubelet, {{"root-dir", "/opt/kubelet"}})};
     const HostRoot root(tree.directory());
-    const std::vector<SocketFile> files = socket_files(root, configs);
+    const std::vector<SocketFile> files = socket_files(root, configs, {}, {}).files;
     std::vector<std::string> found;
     for (const SocketFile& file : files) {
         found.push_back(file.path.raw());
@@ -95,6 +100,50 @@ TEST(SocketFiles, usual_and_configured_places) {
     std::vector<std::string> expected = paths;
     std::ranges::sort(expected);
     EXPECT_EQ(found, expected);
+    for (const int fd : fds) ::close(fd);
+}
+
+TEST(SocketFiles, of_listeners_whose_file_is_not_where_it_was_bound) {
+    const Tree tree;
+    tree.write("/run/.keep", "");
+    tree.write("/far/.keep", "");
+    tree.write("/mine/run/.keep", "");
+    tree.link("/proc/20/root", "/");
+    tree.link("/proc/21/root", "/mine");
+    const HostRoot root(tree.directory());
+    SocketTable table;
+    std::vector<int> fds;
+    const auto bound = [&](const std::string& at, const std::string& path, std::uint32_t pid, std::uint64_t inode) {
+        bind_at(tree.path(at), fds.emplace_back(-1));
+        Socket socket = listener(path, pid, inode);
+        socket.file_inode = root.stat(at)->inode;
+        socket.file_device = root.stat(at)->device;
+        table.sockets.push_back(socket);
+    };
+    bound("/run/here.sock", "/run/here.sock", 20, 1);
+    bound("/run/a.sock", "/run/a.sock", 20, 2);
+    bound("/run/b.sock", "/run/b.sock", 20, 3);
+    bound("/run/c.sock", "/run/c.sock", 20, 4);
+    bound("/run/d.sock", "/run/d.sock", 20, 5);
+    bound("/mine/run/e.sock", "/run/e.sock", 21, 6);
+    bound("/run/f.sock", "/run/f.sock", 22, 7);
+    ASSERT_EQ(::rename(tree.path("/run/a.sock").c_str(), tree.path("/run/moved.sock").c_str()), 0);
+    ASSERT_EQ(::rename(tree.path("/run/b.sock").c_str(), tree.path("/far/b.sock").c_str()), 0);
+    ASSERT_EQ(::unlink(tree.path("/run/c.sock").c_str()), 0);
+    ASSERT_EQ(::rename(tree.path("/run/d.sock").c_str(), tree.path("/far/d.sock").c_str()), 0);
+    tree.write("/run/d.sock", "another file");
+    ASSERT_EQ(::unlink(tree.path("/run/f.sock").c_str()), 0);
+    const std::vector<std::string> asked = {"/far/b.sock"};
+    const SocketPlaces places = socket_files(root, {}, table, asked);
+    std::vector<std::pair<std::uint64_t, BoundPath::State>> states;
+    for (const BoundPath& each : places.bound) states.emplace_back(each.inode, each.state);
+    using State = BoundPath::State;
+    const std::vector<std::pair<std::uint64_t, State>> wanted = {
+        {2, State::nothing}, {3, State::nothing}, {4, State::nothing}, {5, State::other_file}, {6, State::own_mounts}};
+    EXPECT_EQ(states, wanted) << "of 7 nobody's files could be looked at";
+    std::vector<std::string> found;
+    for (const SocketFile& file : places.files) found.push_back(file.path.raw());
+    EXPECT_EQ(found, (std::vector<std::string>{"/far/b.sock", "/run/moved.sock"}));
     for (const int fd : fds) ::close(fd);
 }
 
@@ -115,7 +164,7 @@ TEST(SocketFiles, who_may_open_them_by_the_names_of_the_host) {
     ASSERT_EQ(::chmod(tree.path("/run").c_str(), 0711), 0);
     ASSERT_EQ(::chmod(tree.path("/run/containerd").c_str(), 0750), 0);
     const bool is_root = ::chown(hidden.c_str(), 4711, 4712) == 0;
-    const std::vector<SocketFile> files = socket_files(HostRoot(tree.directory()), {});
+    const std::vector<SocketFile> files = socket_files(HostRoot(tree.directory()), {}, {}, {}).files;
     ASSERT_EQ(files.size(), 2u);
     ASSERT_TRUE(files[0].access && files[1].access);
     EXPECT_EQ(files[0].access->mode, 0620u);
@@ -208,6 +257,78 @@ TEST(Survey, settings_are_read_again_only_when_their_files_change) {
     EXPECT_EQ(port(), "1");
     tree.write("/etc/k.yaml", "port: 12\n");
     EXPECT_EQ(port(), "12");
+}
+
+// Listeners on loopback that end every connection at once.
+class Doors {
+public:
+    explicit Doors(std::size_t count) {
+        for (std::size_t i = 0; i < count; ++i) {
+            const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+            sockaddr_in address{};
+            address.sin_family = AF_INET;
+            address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+            EXPECT_EQ(::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+            EXPECT_EQ(::listen(fd, 8), 0);
+            socklen_t size = sizeof address;
+            ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+            places.push_back({*IpAddress::parse("127.0.0.1"), ntohs(address.sin_port)});
+            waiting_.push_back({.fd = fd, .events = POLLIN, .revents = 0});
+        }
+        thread_ = std::thread([this] {
+            while (!over_) {
+                if (::poll(waiting_.data(), waiting_.size(), 10) <= 0) continue;
+                for (const pollfd& each : waiting_) {
+                    if (each.revents == 0) continue;
+                    const int fd = ::accept4(each.fd, nullptr, nullptr, SOCK_CLOEXEC);
+                    if (fd < 0) continue;
+                    ++knocks;
+                    ::close(fd);
+                }
+            }
+        });
+    }
+    ~Doors() {
+        over_ = true;
+        thread_.join();
+        for (const pollfd& each : waiting_) ::close(each.fd);
+    }
+    std::vector<Endpoint> places;
+    std::atomic<std::size_t> knocks = 0;
+
+private:
+    std::vector<pollfd> waiting_;
+    std::atomic<bool> over_ = false;
+    std::thread thread_;
+};
+
+TEST(Survey, probes_what_was_chosen_and_tells_what_it_did_not) {
+    Doors doors(limits::kProbesMax + 2);
+    std::vector<Endpoint> chosen = doors.places;
+    chosen.push_back(doors.places.front());  // asked for twice
+    chosen.push_back({*IpAddress::parse("192.0.2.1"), 80});
+    Survey survey({.root = HostRoot("/")},
+                  {.ask_runtimes = false, .probe = true, .probe_choice = [&](const Node& node) {
+                       EXPECT_FALSE(node.table.sockets.empty());
+                       return chosen;
+                   }});
+    const Result<Node> node = survey.take();
+    ASSERT_TRUE(node.has_value());
+    EXPECT_EQ(node->probes.size(), limits::kProbesMax);
+    const auto told = [&](const std::string& sentence) { return std::ranges::count(node->limits, sentence); };
+    EXPECT_EQ(told("1 listener was not asked by --probe: it listens on another address than loopback, or in another "
+                   "network namespace"),
+              1);
+    EXPECT_EQ(told("2 listeners were not asked by --probe: no more than 64 are asked; hopscope why PORT --probe asks "
+                   "one by name"),
+              1);
+    // Each is asked once, however often one looks (--watch).
+    const std::size_t knocks = doors.knocks;
+    EXPECT_GE(knocks, limits::kProbesMax);
+    const Result<Node> again = survey.take();
+    ASSERT_TRUE(again.has_value());
+    EXPECT_EQ(again->probes.size(), limits::kProbesMax);
+    EXPECT_EQ(doors.knocks, knocks);
 }
 
 TEST(Survey, of_this_machine) {

@@ -1,6 +1,7 @@
 #include "procmap/names/ask.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <system_error>
 #include <thread>
 
@@ -9,6 +10,13 @@
 #include "procmap/names/docker_client.h"
 
 namespace hopscope::procmap {
+
+void give_up(RuntimeFacts& facts, const Error& error, std::chrono::milliseconds waited) {
+    const bool late = error.errno_value == ETIMEDOUT;
+    facts.waited_ms = late ? waited.count() : 0;
+    facts.why_not =
+        late ? "no answer within " + std::to_string(waited.count()) + " ms" : error.doing + ": " + error.why;
+}
 
 std::vector<RuntimeAnswer> ask_runtimes(std::span<const RuntimeSocket> sockets, std::chrono::milliseconds timeout) {
     const Call::Clock::time_point deadline = Call::Clock::now() + timeout;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "core/limits.h"
 #include "decode/grpc/grpc.h"
@@ -103,6 +104,8 @@ public:
     Client(Call call, Answers& answers, Call::Clock::time_point deadline)
         : call_(std::move(call)), answers_(answers), deadline_(deadline), road_(decode::grpc::make_http2(false)) {}
 
+    // Of the call that failed; null: what was answered made no sense.
+    [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
     // One round of the three calls; a sentence when it came to nothing, empty when all three were answered.
     std::string round(std::string_view version, std::uint32_t first_stream, bool greet) {
         answers_.begin(first_stream);
@@ -122,12 +125,16 @@ private:
     std::string send(const std::string& bytes) {
         road_.feed(Direction::to_server, as_bytes(bytes), answers_);
         const Status sent = call_.send(bytes);
-        return sent ? std::string() : sent.error().doing + ": " + sent.error().why;
+        return sent ? std::string() : failed(sent.error());
+    }
+    std::string failed(const Error& error) {
+        failure_ = error;
+        return error.doing + ": " + error.why;
     }
 
     std::string receive() {
         const Result<Bytes> got = call_.receive();
-        if (!got) return got.error().doing + ": " + got.error().why;
+        if (!got) return failed(got.error());
         if (got->empty()) return "it closed the connection";
         received_ += got->size();
         if (received_ > limits::kRuntimeAnswerBytesMax)
@@ -148,6 +155,7 @@ private:
     decode::Road road_;
     http2::ServerFrames frames_;
     std::size_t received_ = 0;
+    std::optional<Error> failure_;
 };
 
 }  // namespace
@@ -159,9 +167,10 @@ bool is_container_id(std::string_view text) {
 RuntimeAnswer ask_cri(const std::string& path, const std::string& shown, Call::Clock::time_point deadline) {
     RuntimeAnswer answer;
     answer.facts.socket_path = Untrusted(shown);
+    const auto waits = std::chrono::round<std::chrono::milliseconds>(deadline - Call::Clock::now());
     Result<Call> call = Call::to_unix(path, deadline);
     if (!call) {
-        answer.facts.why_not = call.error().doing + ": " + call.error().why;
+        give_up(answer.facts, call.error(), waits);
         return answer;
     }
     Answers answers(answer, "CRI at " + display(shown));
@@ -181,6 +190,7 @@ RuntimeAnswer ask_cri(const std::string& path, const std::string& shown, Call::C
     if (trouble.empty() && !status_of_all(0)) trouble = "it answered with an error: " + display(answers.message());
     facts.answered = trouble.empty() || !facts.name.empty();  // Version alone is an answer, too
     facts.why_not = std::move(trouble);
+    if (client.failure()) give_up(facts, *client.failure(), waits);
     if (facts.answered) facts.api_version = version;
     if (facts.name == "containerd" || facts.name == "cri-o" || facts.name == "docker")
         facts.component = facts.name.raw();

@@ -75,17 +75,22 @@ void take_containers(RuntimeAnswer& answer, const std::string& body, const std::
     }
 }
 
-std::string talk(Call& call, HttpCollector& answers) {
+// A sentence when it came to nothing; `failure` where it was the call that failed.
+std::string talk(Call& call, HttpCollector& answers, std::optional<Error>& failure) {
     static constexpr std::string_view kRequests =
         "GET /version HTTP/1.1\r\nHost: docker\r\nUser-Agent: hopscope\r\n\r\n"
         "GET /containers/json HTTP/1.1\r\nHost: docker\r\nUser-Agent: hopscope\r\nConnection: close\r\n\r\n";
     decode::Road road(decode::stream::make_http1());
     road.feed(Direction::to_server, as_bytes(kRequests), answers);
-    if (const Status sent = call.send(kRequests); !sent) return sent.error().doing + ": " + sent.error().why;
+    const auto failed = [&](const Error& error) {
+        failure = error;
+        return error.doing + ": " + error.why;
+    };
+    if (const Status sent = call.send(kRequests); !sent) return failed(sent.error());
     std::size_t received = 0;
     while (!answers.over(0) || !answers.over(1)) {
         const Result<Bytes> got = call.receive();
-        if (!got) return got.error().doing + ": " + got.error().why;
+        if (!got) return failed(got.error());
         if (got->empty()) {
             road.end(Direction::to_client, answers);
             return answers.over(0) && answers.over(1) ? "" : "it closed the connection";
@@ -106,13 +111,16 @@ RuntimeAnswer ask_docker(const std::string& path, const std::string& shown, Call
     RuntimeFacts& facts = answer.facts;
     facts.socket_path = Untrusted(shown);
     facts.component = "docker";
+    const auto waits = std::chrono::round<std::chrono::milliseconds>(deadline - Call::Clock::now());
     Result<Call> call = Call::to_unix(path, deadline);
     if (!call) {
-        facts.why_not = call.error().doing + ": " + call.error().why;
+        give_up(facts, call.error(), waits);
         return answer;
     }
     HttpCollector answers(limits::kDockerAnswerBytesMax);
-    facts.why_not = talk(*call, answers);
+    std::optional<Error> failure;
+    facts.why_not = talk(*call, answers, failure);
+    if (failure) give_up(facts, *failure, waits);
     if (!facts.why_not.empty()) return answer;
     const HttpAnswer &version = answers.answers()[0], &containers = answers.answers()[1];
     if (version.status == 200) take_version(answer, version.body);
