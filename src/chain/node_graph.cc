@@ -15,7 +15,8 @@ std::string process_id(std::uint32_t pid) { return "p" + std::to_string(pid); }
 
 class Maker {
 public:
-    Maker(const Node& node, const Judgement& judgement, bool all) : index_(node), judgement_(judgement), all_(all) {
+    Maker(const Node& node, const Judgement& judgement, const GraphChoice& choice)
+        : index_(node), judgement_(judgement), choice_(choice), all_(choice.all) {
         for (const Socket& socket : node.table.sockets)
             if (is_unix(socket.transport) && socket.inode != 0) unix_by_inode_.emplace(socket.inode, &socket);
     }
@@ -70,8 +71,13 @@ private:
         const Verdict& verdict = judgement_.verdicts[i];
         const bool component = !verdict.owners.empty() && is_component_role(verdict.owners.front());
         const bool with_peers = !verdict.peers.empty();
-        if (!component && verdict.component.empty() && !(all_ && with_peers)) return;
+        if (choice_.listeners) {
+            if (!choice_.listeners(verdict)) return;
+        } else if (!component && verdict.component.empty() && !(all_ && with_peers)) {
+            return;
+        }
         const std::string& id = listener_ids_[i];
+        chosen_.insert(id);
         GraphNode node;
         node.kind = GraphNode::Kind::listener;
         node.id = id;
@@ -252,7 +258,22 @@ private:
         ++edges_[{std::move(from), std::move(to), kind, std::move(says), grade}];
     }
 
+    // Leaves the chosen listeners and what is joined with one of them.
+    void leave_chosen() {
+        std::unordered_set<std::string> kept = chosen_;
+        for (const auto& [key, count] : edges_) {
+            const std::string &from = std::get<0>(key), &to = std::get<1>(key);
+            if (chosen_.contains(from)) kept.insert(to);
+            if (chosen_.contains(to)) kept.insert(from);
+        }
+        std::erase_if(nodes_, [&](const auto& each) { return !kept.contains(each.first); });
+        std::erase_if(edges_, [&](const auto& each) {
+            return !kept.contains(std::get<0>(each.first)) || !kept.contains(std::get<1>(each.first));
+        });
+    }
+
     Graph take() {
+        if (choice_.listeners) leave_chosen();
         Graph graph;
         for (auto& [id, node] : nodes_) graph.nodes.push_back(std::move(node));
         for (const auto& [key, count] : edges_) {
@@ -271,8 +292,10 @@ private:
 
     NodeIndex index_;
     const Judgement& judgement_;
+    const GraphChoice& choice_;
     bool all_;
-    std::vector<std::string> listener_ids_;  // of judgement_.verdicts
+    std::unordered_set<std::string> chosen_;  // ids of listeners
+    std::vector<std::string> listener_ids_;   // of judgement_.verdicts
     std::map<std::string, GraphNode> nodes_;
     std::map<std::tuple<std::string, std::string, GraphEdge::Kind, std::string, Grade>, std::uint32_t> edges_;
     std::map<std::pair<std::uint64_t, std::uint16_t>, bool> served_;
@@ -282,6 +305,8 @@ private:
 
 }  // namespace
 
-Graph make_graph(const Node& node, const Judgement& judgement, bool all) { return Maker(node, judgement, all).make(); }
+Graph make_graph(const Node& node, const Judgement& judgement, const GraphChoice& choice) {
+    return Maker(node, judgement, choice).make();
+}
 
 }  // namespace hopscope::chain

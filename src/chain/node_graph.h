@@ -1,6 +1,7 @@
 // Processes and the sockets between them, as a graph: the answer of `hopscope graph`.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,14 @@ struct Graph {
     std::vector<GraphEdge> edges;
 };
 
-// Component processes, their listeners, peers and shims; with `all` every process that has a socket with a peer.
-Graph make_graph(const Node& node, const Judgement& judgement, bool all);
+struct GraphChoice {
+    bool all = false;  // every process that has a socket with a peer; else component processes
+    // Null: all of those. Else the listeners that it is true of, whoever holds them, what is joined with one of them,
+    // and the edges among these. Asked once of each listener.
+    std::function<bool(const Verdict&)> listeners = nullptr;
+};
+
+// Component processes, their listeners, peers and shims, as chosen.
+Graph make_graph(const Node& node, const Judgement& judgement, const GraphChoice& choice);
 
 }  // namespace hopscope::chain

@@ -281,6 +281,19 @@ const CommandSpec* find_command(std::string_view name) {
     return nullptr;
 }
 
+bool takes(const CommandSpec& command, const OptionSpec& global_option) {
+    return !global_option.for_some ||
+           std::find(command.reads.begin(), command.reads.end(), global_option.name) != command.reads.end();
+}
+
+std::string commands_with(const OptionSpec& global_option) {
+    std::vector<std::string_view> names;
+    for (const CommandSpec& command : commands())
+        if (!command.group.empty() && command.name != "help" && takes(command, global_option))
+            names.push_back(command.name);
+    return join(names, " ");
+}
+
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
     std::string_view best;
     std::size_t best_distance = 3;
@@ -370,6 +383,14 @@ Result<Invocation> parse_command_line(const std::vector<std::string>& words) {
 
     const CommandSpec* command = invocation.command;
     if (!command || invocation.on("help")) return invocation;
+    for (const OptionSpec& option : global_options()) {
+        const auto found = invocation.settings.find(option.name);
+        if (found == invocation.settings.end() || takes(*command, option)) continue;
+        // Written for all commands: whoever has no use for it is not meant.
+        if (found->second.origin != Origin::command_line) continue;
+        return usage_error("'" + std::string(command->name) + "' does not take --" + std::string(option.name),
+                           "leave it out; commands with --" + std::string(option.name) + ": " + commands_with(option));
+    }
     if (invocation.arguments.size() > command->arguments_max) {
         const std::string& stray = invocation.arguments[command->arguments_max];
         return usage_error("'" + std::string(command->name) + "' takes no argument '" + display(stray) + "'",

@@ -27,6 +27,9 @@ struct OptionSpec {
     bool list = false;                      // a comma-separated list of choices
     bool repeat = false;                    // may be given more than once
     std::string_view implied;               // value when it stands alone; then a value needs '=': --watch, --watch=2
+    // Global, but not for every command: only for those that have it among CommandSpec::reads. Others refuse it on the
+    // command line, and pass over it in the environment and in the configuration file, which are written for all.
+    bool for_some = false;
 };
 
 struct Invocation;
@@ -40,13 +43,18 @@ struct CommandSpec {
     std::string_view summary;
     std::vector<std::string_view> examples;
     std::vector<OptionSpec> options;
-    std::vector<std::string_view> formats;  // valid values of -o; the first is the default
+    std::vector<std::string_view> reads = {};  // of the global options that are for some commands
+    std::vector<std::string_view> formats;     // valid values of -o; the first is the default
     int (*run)(const Invocation&) = nullptr;
 };
 
 const std::vector<OptionSpec>& global_options();
 const std::vector<CommandSpec>& commands();
 const CommandSpec* find_command(std::string_view name);  // by name or alias
+// Whether the command does something with a global option.
+bool takes(const CommandSpec& command, const OptionSpec& global_option);
+// "analyze graph observe": the commands that take a global option, as they are listed in help.
+std::string commands_with(const OptionSpec& global_option);
 
 // Where a setting came from, strongest first.
 enum class Origin : std::uint8_t { command_line, environment, file, fallback };

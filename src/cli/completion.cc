@@ -135,7 +135,8 @@ int run_complete(const Invocation& invocation) {
     }
     std::vector<std::string> candidates;
     if (current.starts_with("-")) {
-        for (const OptionSpec& option : global_options()) candidates.push_back("--" + std::string(option.name));
+        for (const OptionSpec& option : global_options())
+            if (!command || takes(*command, option)) candidates.push_back("--" + std::string(option.name));
         if (command) {
             for (const OptionSpec& option : command->options) candidates.push_back("--" + std::string(option.name));
         }
@@ -160,7 +161,7 @@ int run_complete(const Invocation& invocation) {
     } else if (command->name == "doctor") {
         for (const CodePage& page : codes()) candidates.emplace_back(page.code);
     } else if (command->name == "schema") {
-        candidates = {"report", "event", "fields", "ports", "watch", "graph", "doctor", "otel"};
+        candidates = {"report", "event", "fields", "ports", "watch", "graph", "doctor", "codes", "otel"};
     } else if (!command->arguments.empty()) {
         std::puts(":files");
         return kDone;

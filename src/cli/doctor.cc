@@ -23,9 +23,9 @@ namespace {
 using exports::DoctorRow;
 using State = DoctorRow::State;
 
-int explain_codes(const std::vector<std::string>& names) {
+int explain_codes(const std::vector<std::string>& names, const std::string& format) {
     int code = kDone;
-    bool first = true;
+    std::vector<CodePage> pages;
     for (const std::string& name : names) {
         const CodePage* page = find_code(name);
         if (!page) {
@@ -40,10 +40,16 @@ int explain_codes(const std::vector<std::string>& names) {
             code = kUsage;
             continue;
         }
-        std::fputs(((first ? "" : "\n") + code_page(*page)).c_str(), stdout);
-        first = false;
+        pages.push_back(*page);
     }
-    return code;
+    if (pages.empty()) return code;
+    exports::FdOutput out(STDOUT_FILENO, "standard output");
+    if (format == "json") {
+        exports::write_codes_json(out, pages);
+    } else {
+        for (std::size_t i = 0; i < pages.size(); ++i) out.append((i == 0 ? "" : "\n") + code_page(pages[i]));
+    }
+    return finish(out, code);
 }
 
 // PRETTY_NAME of os-release(5).
@@ -96,7 +102,7 @@ std::vector<exports::DoctorFeature> features_of(const std::vector<DoctorRow>& ro
 }  // namespace
 
 int run_doctor(const Invocation& invocation) {
-    if (!invocation.arguments.empty()) return explain_codes(invocation.arguments);
+    if (!invocation.arguments.empty()) return explain_codes(invocation.arguments, invocation.format());
     auto reader = NodeReader::open(invocation, {});
     if (!reader) {
         report_error(reader.error());
@@ -118,7 +124,8 @@ int run_doctor(const Invocation& invocation) {
                              .title = "the node",
                              .says = node.error().why,
                              .lost = "ports and graph",
-                             .fix = node.error().hint,
+                             .fix = node.error().hint.empty() ? "--host-root DIR, a directory with the node's /proc"
+                                                              : node.error().hint,
                              .needed = true});
     }
     page.rows.push_back(terminal_row(terminal_facts()));

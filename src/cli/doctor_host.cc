@@ -28,6 +28,7 @@ DoctorRow tap_cost_row() {
         row.state = DoctorRow::State::limited;
         row.says = "no tap, no cost: " + cost.error().why;
         row.lost = "CRI calls and calls to shims";
+        row.fix = cost.error().hint.empty() ? "see BPF-01" : cost.error().hint;
         return row;
     }
     const auto words = [](const char* call, const procmap::CallCost& each) {

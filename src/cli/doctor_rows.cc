@@ -1,8 +1,10 @@
 #include <algorithm>
 
+#include "chain/node_index.h"
 #include "chain/verdict_proof.h"
 #include "chain/verdict_rules.h"
 #include "cli/doctor.h"
+#include "core/node_words.h"
 #include "core/untrusted.h"
 #include "export/ports_text.h"
 
@@ -20,13 +22,13 @@ std::string process_of(const Process& process) {
     return text;
 }
 
-const ComponentConfig* config_of(const Node& node, const Process& process) {
-    const auto found = std::find_if(node.configs.begin(), node.configs.end(),
 // With what speaks against its role.
 std::string doubtful(const Process& process) {
     return process_of(process) + (process.role_doubt.empty() ? "" : " (" + display(process.role_doubt) + ")");
 }
 
+const ComponentConfig* config_of(const Node& node, const Process& process) {
+    const auto found = std::find_if(node.configs.begin(), node.configs.end(),
                                     [&](const ComponentConfig& each) { return each.process == process.id; });
     return found == node.configs.end() ? nullptr : &*found;
 }
@@ -66,10 +68,50 @@ DoctorRow kubelet_row(const Node& node) {
     row.fix =
         doubt.empty()
             ? "run it on a node; in a pod it needs hostPID: true and hostNetwork: true; another root: --host-root DIR"
-            : "";
+            : "run as root, so that its executable can be read; if it is no kubelet, look at what it is (PRT-05)";
     return row;
 }
 
+// Whose runtime does not answer: the process behind its socket, not systemd, which may hold it as well.
+const Process* server_of(const Node& node, const RuntimeFacts& runtime) {
+    const std::string path = chain::normal_path(runtime.socket_path.raw());  // raw-ok: compared only
+    for (const Socket& socket : node.table.sockets) {
+        if (!is_unix(socket.transport) || socket.state != SocketState::listen) continue;
+        const bool by_inode = runtime.socket_inode != 0;
+        if (by_inode ? socket.inode != runtime.socket_inode : chain::normal_path(socket.unix_local.path) != path)
+            continue;
+        for (const SocketOwner& owner : socket.owners)
+            if (const Process* process = find_process(node.table, owner.process.pid);
+                process && is_component(process->role))
+                return process;
+    }
+    return nullptr;
+}
+
+std::string fix_of(const Node& node, const RuntimeFacts& runtime) {
+    const auto told = [&](std::string_view word) { return runtime.why_not.find(word) != std::string::npos; };
+    if (told("ermission") || told("not permitted")) return "run as root, so that its socket may be used";
+    const Process* server = server_of(node, runtime);
+    const std::string name = server ? display(server->comm) : "the runtime";
+    if (runtime.waited_ms == 0 || !server)
+        return "look at what " + name + " does: its log, systemctl status" + (server ? " " + name : "");
+    const std::string pid = std::to_string(server->id.pid);
+    return name + " hangs: ps -o stat= -p " + pid + " (T: it was stopped, kill -CONT " + pid +
+           " lets it go on; D: it waits in the kernel), else its log";
+}
+
+std::string words_of(const RuntimeFacts& runtime) {
+    const std::string path = display(runtime.socket_path);
+    if (!runtime.answered)
+        return path + (runtime.off ? " was not asked" : " did not answer") +
+               (runtime.why_not.empty() ? std::string() : ": " + display(runtime.why_not));
+    std::string text = runtime.name.empty() ? display(runtime.component) : display(runtime.name);
+    text.append(" ").append(display(runtime.version)).append(" answers at ").append(path);
+    if (!runtime.api_version.empty()) text += " (" + display(runtime.api_version) + ")";
+    return text;
+}
+
+// Every runtime that should answer has to: one that hangs is trouble whatever another one says.
 DoctorRow runtime_row(const Node& node) {
     DoctorRow row{.code = "K8S-02", .title = "container runtime", .says = {}, .lost = {}, .fix = {}};
     for (const Process& process : node.table.processes) {
@@ -83,28 +125,27 @@ DoctorRow runtime_row(const Node& node) {
     }
     const bool found = !row.says.empty();
     bool answered = false;
+    std::string silent;
     for (const RuntimeFacts& runtime : node.runtimes) {
-        const std::string path = display(runtime.socket_path);
-        std::string text;
-        if (runtime.answered) {
-            answered = true;
-            text = runtime.name.empty() ? display(runtime.component) : display(runtime.name);
-            text.append(" ").append(display(runtime.version)).append(" answers at ").append(path);
-            if (!runtime.api_version.empty()) text += " (" + display(runtime.api_version) + ")";
-        } else {
-            text =
-                path + " did not answer" + (runtime.why_not.empty() ? std::string() : ": " + display(runtime.why_not));
-        }
-        join(row.says, text);
+        join(row.says, words_of(runtime));
+        answered = answered || runtime.answered;
+        if (runtime.answered || runtime.off || runtime.has_no_cri) continue;
+        silent += (silent.empty() ? "" : ", ") + display(runtime.socket_path);
+        const std::string fix = fix_of(node, runtime);
+        if (row.fix.find(fix) == std::string::npos) join(row.fix, fix);
     }
-    if (answered) return row;
+    if (answered && silent.empty()) return row;
     row.state = DoctorRow::State::limited;
     if (row.says.empty()) row.says = "none found";
-    row.lost = "names of pods and containers; ids are shown instead";
-    if (!node.runtimes.empty())
-        row.fix = "run as root, so that its socket may be used";
+    row.lost =
+        "names of pods and containers" + (answered ? " of " + silent : std::string()) + "; ids are shown instead";
+    if (!row.fix.empty()) return row;
+    if (!node.runtimes.empty())  // none of them serves it
+        row.fix = "let the runtime serve CRI: take its plugin out of disabled_plugins";
     else if (found)  // a copied tree, or a container without the host's /run
         row.fix = "its socket must lie below the root that is looked at: mount the host's /run there";
+    else
+        row.fix = "run it on a node with containerd, CRI-O or dockerd; another root: --host-root DIR";
     return row;
 }
 
@@ -121,7 +162,9 @@ DoctorRow streaming_row(const Judgement& judgement) {
     }
     if (sure) return row;
     row.state = DoctorRow::State::limited;
-    row.fix = row.says.empty() ? "" : "hopscope ports --probe, or run kubectl exec once while capturing";
+    row.fix = row.says.empty()
+                  ? "run as root, on a node whose runtime serves CRI: other users' sockets have no owner (CAP-03)"
+                  : "hopscope ports --probe, or run kubectl exec once while capturing";
     if (row.says.empty()) row.says = "no listener is known to be one";
     row.lost = "which port to watch for exec, attach and port-forward";
     return row;
@@ -134,11 +177,13 @@ DoctorRow tls_row(const Judgement& judgement) {
         if (verdict.role == "kubelet-api")
             join(row.says, exports::listens_on(verdict, Glyphs::unicode) +
                                " is encrypted: sizes and times only. Plain HTTP is decoded on the loopback hop");
-    row.fix = row.says.empty() ? "" : "--tls-keys FILE on a capture, where the keys are at hand";
     if (row.says.empty()) {
         row.state = DoctorRow::State::ok;
         row.says = "no kubelet API listens here";
+        return row;
     }
+    row.lost = "what the API server and the kubelet say to each other";
+    row.fix = "--tls-keys FILE on a capture, where the keys are at hand";
     return row;
 }
 
@@ -154,6 +199,7 @@ DoctorRow terminal_row(const TerminalFacts& facts) {
         row.state = DoctorRow::State::limited;
         row.says = "standard output is no terminal";
         row.lost = "live view; lists and reports work";
+        row.fix = "start it in a terminal, without | or >";
         return row;
     }
     row.says = std::to_string(facts.columns) + "×" + std::to_string(facts.rows) +

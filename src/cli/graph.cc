@@ -4,6 +4,7 @@
 #include "chain/node_graph.h"
 #include "cli/commands.h"
 #include "cli/node_reader.h"
+#include "cli/ports.h"
 #include "cli/report_error.h"
 #include "cli/reveal_options.h"
 #include "export/graph_text.h"
@@ -11,6 +12,11 @@
 namespace hopscope::cli {
 
 int run_graph(const Invocation& invocation) {
+    auto filter = PortFilter::of(invocation);
+    if (!filter) {
+        report_error(filter.error());
+        return exit_code(filter.error());
+    }
     // Sockets of pods belong to the picture, where their namespaces may be entered.
     auto reader = NodeReader::open(invocation, {.all_net_namespaces = invocation.on("all")});
     if (!reader) {
@@ -23,7 +29,16 @@ int run_graph(const Invocation& invocation) {
         return exit_code(node.error());
     }
     const chain::Judgement judgement = chain::judge(*node, nullptr);
-    const chain::Graph graph = chain::make_graph(*node, judgement, invocation.on("all"));
+    chain::GraphChoice choice{.all = invocation.on("all")};
+    PortChoice rows{.all = choice.all, .udp = true, .shows_namespace = nullptr, .filter = nullptr};
+    if (filter->given()) {
+        // With --all the picture holds every namespace, unless one was asked for.
+        if (!choice.all || invocation.given("netns"))
+            rows.shows_namespace = [&](std::uint64_t inode) { return (*reader)->shows_namespace(inode, *node); };
+        rows.filter = [&](const chain::Verdict& verdict) { return filter->matches(verdict); };
+        choice.listeners = [&](const chain::Verdict& verdict) { return is_shown(rows, verdict); };
+    }
+    const chain::Graph graph = chain::make_graph(*node, judgement, choice);
     exports::FdOutput out(STDOUT_FILENO, "standard output");
     const std::string format = invocation.format();
     if (format == "json") {
@@ -41,6 +56,10 @@ int run_graph(const Invocation& invocation) {
     if (const int code = finish(out, kDone); code != kDone) return code;
     if (format != "json") report_limits(*node);
     if (!graph.nodes.empty()) return kDone;
+    if (const std::string why = filter->explain_no_match(); !why.empty()) {
+        report_note(why, "");
+        return kNothingMatched;
+    }
     report_note("no process of a Kubernetes node was found; --all draws every process with a socket that has a peer",
                 "K8S-01");
     return kNothingMatched;

@@ -90,7 +90,11 @@ How a claim is known:  ● decoded: the bytes say so   ◐ seen: encrypted or cu
 
 std::string options_topic() {
     std::string out = "Options of every command, before or after its name:\n\n";
-    for (const OptionSpec& option : global_options()) out += option_line(option);
+    for (const OptionSpec& option : global_options())
+        if (!option.for_some) out += option_line(option);
+    out += "\nOptions of some commands:\n\n";
+    for (const OptionSpec& option : global_options())
+        if (option.for_some) out += option_line(option) + "  " + padded("", 24) + " " + commands_with(option) + "\n";
     out += "\nAlso read: HOPSCOPE_OPTIONS, HOPSCOPE_CONFIG (hopscope help config), NO_COLOR.\n";
     return out;
 }
@@ -153,6 +157,11 @@ std::string help_page(const CommandSpec& command) {
     }
     if (!command.options.empty()) out += "\n";
     for (const OptionSpec& option : command.options) out += option_line(option);
+    std::string more;
+    for (const OptionSpec& option : global_options())
+        if (option.for_some && takes(command, option))
+            more += (more.empty() ? "" : " ") + ("--" + std::string(option.name));
+    if (!more.empty()) out += "\nAlso: " + more;
     out += "\nAll commands: hopscope help options\n";
     return out;
 }

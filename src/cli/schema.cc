@@ -15,7 +15,7 @@ int run_schema(const Invocation& invocation) {
         report_error(Error{.doing = "there is no schema",
                            .subject = name,
                            .why = "",
-                           .hint = "report, event, fields, ports, watch, graph, doctor or otel",
+                           .hint = "report, event, fields, ports, watch, graph, doctor, codes or otel",
                            .code = "USE-01"});
         return kUsage;
     }

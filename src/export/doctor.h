@@ -1,10 +1,12 @@
 // `hopscope doctor`: what works here, what does not, what is lost by it and how to get it. Filled by the command, which
 // really tries each capability; shown here as text and as a JSON document hopscope.doctor/v1 (`hopscope schema
-// doctor`).
+// doctor`). And what a code means, as a JSON document hopscope.codes/v1.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "export/output.h"
@@ -18,7 +20,7 @@ struct DoctorRow {
     std::string title;    // "process of a socket"
     std::string says;     // what was found; may quote the node
     std::string lost;     // what does not work without it; empty when ok
-    std::string fix;      // how to get it; empty: nothing to do
+    std::string fix;      // how to get it; empty when ok
     bool needed = false;  // missing, it makes the whole answer "something needed is missing" (exit 4)
 };
 std::string_view to_string(DoctorRow::State state);  // "ok" "limited" "missing"
@@ -41,5 +43,11 @@ bool usable(const DoctorPage& page);
 
 void write_doctor_text(Output& out, const DoctorPage& page, const Style& style);
 void write_doctor_json(Output& out, const DoctorPage& page);
+
+// What a code means (cli/codes.cc has them all).
+struct CodePage {
+    std::string_view code, title, text, remedy;  // remedy may be empty: nothing to do
+};
+void write_codes_json(Output& out, std::span<const CodePage> pages);
 
 }  // namespace hopscope::exports

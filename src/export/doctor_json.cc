@@ -42,4 +42,24 @@ void write_doctor_json(Output& out, const DoctorPage& page) {
     out.append('\n');
 }
 
+void write_codes_json(Output& out, std::span<const CodePage> pages) {
+    JsonWriter json(out);
+    json.begin_object();
+    json.text("schema", "hopscope.codes/v1");
+    json.newline();
+    json.begin_array("codes");
+    for (const CodePage& page : pages) {
+        json.newline();
+        json.begin_object();
+        json.text("code", page.code);
+        json.text("title", page.title);
+        json.text("text", page.text);
+        json.text_if("remedy", page.remedy);
+        json.end_object();
+    }
+    json.end_array();
+    json.end_object();
+    out.append('\n');
+}
+
 }  // namespace hopscope::exports

@@ -278,6 +278,7 @@ std::optional<SchemaName> schema_named(std::string_view name) {
     if (name == "watch") return SchemaName::watch;
     if (name == "graph") return SchemaName::graph;
     if (name == "doctor") return SchemaName::doctor;
+    if (name == "codes") return SchemaName::codes;
     return std::nullopt;
 }
 
@@ -292,6 +293,7 @@ void write_schema(Output& out, SchemaName name) {
         case SchemaName::watch: document_schema(json, watch_document()); break;
         case SchemaName::graph: document_schema(json, graph_document()); break;
         case SchemaName::doctor: document_schema(json, doctor_document()); break;
+        case SchemaName::codes: document_schema(json, codes_document()); break;
     }
     out.append('\n');
 }

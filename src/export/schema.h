@@ -9,7 +9,7 @@
 
 namespace hopscope::exports {
 
-enum class SchemaName { report, event, fields, otel, ports, watch, graph, doctor };
+enum class SchemaName { report, event, fields, otel, ports, watch, graph, doctor, codes };
 std::optional<SchemaName> schema_named(std::string_view name);  // "report", "event" …
 
 // One readable document with a line feed at its end. `otel` is no schema but the table of OpenTelemetry attribute

@@ -1,5 +1,5 @@
 // Descriptions of the documents about the node: hopscope.ports/v1, hopscope.watch/v1, hopscope.graph/v1,
-// hopscope.doctor/v1.
+// hopscope.doctor/v1, hopscope.codes/v1.
 #pragma once
 
 #include "export/schema_tables.h"
@@ -16,5 +16,6 @@ const Document& ports_document();
 const Document& watch_document();
 const Document& graph_document();
 const Document& doctor_document();
+const Document& codes_document();
 
 }  // namespace hopscope::exports

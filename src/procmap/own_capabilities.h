@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 
 namespace hopscope::procmap {
 
@@ -20,10 +21,15 @@ inline std::uint64_t effective_capabilities() {
 
 constexpr std::uint64_t capability_bit(unsigned capability) { return std::uint64_t{1} << capability; }
 
-// Without both, /proc hides the descriptors of other users' processes; one of them alone changes nothing.
-inline bool may_list_all_descriptors() {
-    constexpr std::uint64_t kBoth = capability_bit(CAP_SYS_PTRACE) | capability_bit(CAP_DAC_READ_SEARCH);
-    return (effective_capabilities() & kBoth) == kBoth;
+// Without both, /proc hides the descriptors of other users' processes; one of them alone changes nothing. Which of them
+// `effective` lacks: "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH", one of the two, or nothing.
+inline std::string missing_to_list_descriptors(std::uint64_t effective) {
+    const bool trace = (effective & capability_bit(CAP_SYS_PTRACE)) != 0;
+    const bool search = (effective & capability_bit(CAP_DAC_READ_SEARCH)) != 0;
+    return std::string(trace ? "" : "CAP_SYS_PTRACE") + (trace || search ? "" : " and ") +
+           (search ? "" : "CAP_DAC_READ_SEARCH");
 }
+
+inline bool may_list_all_descriptors() { return missing_to_list_descriptors(effective_capabilities()).empty(); }
 
 }  // namespace hopscope::procmap

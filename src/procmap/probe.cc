@@ -15,7 +15,11 @@
 namespace hopscope::procmap {
 namespace {
 
-constexpr std::string_view kRequests[] = {"PUT /exec/x", "GET /", "GET /exec/x", "PUT /cri/exec/x", "GET /cri/exec/x"};
+// A streaming server has no page at "/" in any version: what answers it otherwise than with 404 is asked nothing more.
+// So a PUT, which some servers would take as an order to store something, reaches none that serves pages.
+constexpr std::string_view kFirstRequest = "GET /";
+constexpr std::string_view kRequests[] = {kFirstRequest, "PUT /exec/x", "GET /exec/x", "PUT /cri/exec/x",
+                                          "GET /cri/exec/x"};
 constexpr std::string_view kNotHttps = "Client sent an HTTP request to an HTTPS server";  // Go's net/http
 
 // One connection and what came back on it.
@@ -52,6 +56,7 @@ public:
                 answered = ask(request);
             }
             if (!answered) break;
+            if (request == kFirstRequest && answer_.lines.back().status != 404) break;
         }
         if (answer_.lines.empty() && answer_.trouble.empty() && !answer_.tls)
             answer_.trouble = "it closed the connection";

@@ -59,6 +59,7 @@ public:
         facts.socket_path = Untrusted(real);
         facts.component = std::move(component);
         facts.why_not = std::move(why);
+        facts.off = true;
         choice_.not_asked.push_back(std::move(facts));
     }
     RuntimeChoice take() && { return std::move(choice_); }

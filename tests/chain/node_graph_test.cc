@@ -64,7 +64,7 @@ NodeStory node_with_pod() {
 
 TEST(NodeGraph, joins_processes_listeners_peers_and_shims) {
     const NodeStory story = node_with_pod();
-    const Graph graph = make_graph(story.node, story.judge(), false);
+    const Graph graph = make_graph(story.node, story.judge(), {.all = false});
     EXPECT_EQ(ids(graph),
               "l/run/containerd/containerd.sock l127.0.0.1:33821 l[::]:10250 p17784 p17801 p2685 p5714 r10.0.0.2 ");
     EXPECT_THAT(
@@ -89,7 +89,7 @@ TEST(NodeGraph, running_execs_hang_at_who_holds_their_fifos) {
                                 .exec_id = Untrusted(std::string(64, 'e')),
                                 .holders = {{ProcessId{2685, 268500}, 41}, {ProcessId{2685, 268500}, 40}}});
     story.node.execs.push_back({.container_id = std::string(64, 'b'), .exec_id = Untrusted("nobody's"), .holders = {}});
-    const Graph graph = make_graph(story.node, story.judge(), false);
+    const Graph graph = make_graph(story.node, story.judge(), {.all = false});
     const std::string id = "x" + std::string(64, 'e');
     EXPECT_THAT(edges(graph), Contains("p2685 serves " + id + " x1"));
     EXPECT_EQ(says(graph, "p2685", id), "holds its FIFOs, fd 40");
@@ -104,10 +104,28 @@ TEST(NodeGraph, running_execs_hang_at_who_holds_their_fifos) {
 
 TEST(NodeGraph, shows_others_only_when_asked) {
     const NodeStory story = node_with_pod();
-    EXPECT_THAT(ids(make_graph(story.node, story.judge(), false)), Not(HasSubstr("p99 ")));
-    const Graph all = make_graph(story.node, story.judge(), true);
+    EXPECT_THAT(ids(make_graph(story.node, story.judge(), {.all = false})), Not(HasSubstr("p99 ")));
+    const Graph all = make_graph(story.node, story.judge(), {.all = true});
     EXPECT_THAT(ids(all), HasSubstr("p99 "));
     EXPECT_THAT(edges(all), Contains("r10.0.0.9 connected l[::]:80 x1"));
+}
+
+TEST(NodeGraph, chosen_listeners_come_with_what_is_joined_with_them) {
+    const NodeStory story = node_with_pod();
+    const auto of_port = [](std::uint16_t port) {
+        return [port](const Verdict& verdict) { return verdict.local.port == port; };
+    };
+    const Graph streaming = make_graph(story.node, story.judge(), {.listeners = of_port(33821)});
+    EXPECT_EQ(ids(streaming), "l127.0.0.1:33821 p2685 p5714 ");
+    EXPECT_THAT(edges(streaming),
+                testing::UnorderedElementsAre("p2685 listens l127.0.0.1:33821 x1",
+                                              "p5714 connected l127.0.0.1:33821 x1", "p5714 connected p2685 x1"));
+    // Whoever holds it.
+    EXPECT_EQ(ids(make_graph(story.node, story.judge(), {.listeners = of_port(80)})), "l[::]:80 p99 r10.0.0.9 ");
+    EXPECT_EQ(ids(make_graph(story.node, story.judge(), {.listeners = of_port(9)})), "");
+    int asked = 0;
+    make_graph(story.node, story.judge(), {.listeners = [&](const Verdict&) { return ++asked == 0; }});
+    EXPECT_EQ(asked, static_cast<int>(story.judge().verdicts.size()));
 }
 
 TEST(NodeGraph, a_shim_of_another_containerd_is_not_taken_by_its_parent) {
@@ -117,26 +135,26 @@ TEST(NodeGraph, a_shim_of_another_containerd_is_not_taken_by_its_parent) {
             process.parent_pid = 2685;
             process.cmdline.back() = Untrusted("/run/docker/containerd/containerd.sock");
         }
-    const Graph graph = make_graph(story.node, story.judge(), false);
+    const Graph graph = make_graph(story.node, story.judge(), {.all = false});
     EXPECT_THAT(edges(graph), Not(Contains("p2685 serves p17784 x1")));
     EXPECT_THAT(edges(graph), Contains("p2685 parent p17784 x1"));
 }
 
 TEST(NodeGraph, does_not_depend_on_the_order_of_the_table) {
     NodeStory story = node_with_pod();
-    const auto want = edges(make_graph(story.node, story.judge(), true));
+    const auto want = edges(make_graph(story.node, story.judge(), {.all = true}));
     std::mt19937 random(7);
     for (int round = 0; round < 10; ++round) {
         std::shuffle(story.node.table.sockets.begin(), story.node.table.sockets.end(), random);
         std::shuffle(story.node.table.processes.begin(), story.node.table.processes.end(), random);
-        ASSERT_EQ(edges(make_graph(story.node, story.judge(), true)), want);
+        ASSERT_EQ(edges(make_graph(story.node, story.judge(), {.all = true})), want);
     }
 }
 
 TEST(NodeGraph, every_edge_has_both_its_ends) {
     const NodeStory story = node_with_pod();
     for (const bool all : {false, true}) {
-        const Graph graph = make_graph(story.node, story.judge(), all);
+        const Graph graph = make_graph(story.node, story.judge(), {.all = all});
         for (const GraphEdge& edge : graph.edges)
             for (const std::string& end : {edge.from, edge.to})
                 EXPECT_TRUE(std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const GraphNode& node) {

@@ -100,6 +100,8 @@ TEST(Rules, places_in_settings) {
     EXPECT_EQ(text("https://127.0.0.1:2379,https://10.0.0.5:2379"), "https|127.0.0.1:2379;https|10.0.0.5:2379;");
     EXPECT_EQ(text("http://[::1]:2379"), "http|::1:2379;");
     EXPECT_EQ(text("[\"unix:///run/docker.sock\", \"tcp://0.0.0.0:2375\"]"), "unix|/run/docker.sock;tcp|0.0.0.0:2375;");
+    EXPECT_EQ(text("tcp://***@127.0.0.1:2375,tcp://***@[::1]:80"), "tcp|127.0.0.1:2375;tcp|::1:80;");
+    EXPECT_EQ(text("unix://@abstract"), "unix|@abstract;");
     EXPECT_EQ(text("localhost:9000"), "|127.0.0.1:9000;");
     EXPECT_EQ(text("node.example:9000"), "|?:9000;");
     EXPECT_EQ(text("127.0.0.1:99999"), "");

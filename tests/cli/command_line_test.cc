@@ -34,6 +34,14 @@ TEST_F(CommandLine, names_the_slip) {
         {{"version", "stray"}, "takes no argument 'stray'"},
         {{"analyze", "x.pcap", "--mem", "1MiB", "--mem", "2MiB"}, "given 2 times"},
         {{"mask", "only-one"}, "needs IN OUT"},
+        {{"doctor", "-f", "op == exec"}, "'doctor' does not take --filter"},
+        {{"chain", "x.pcap", "--filter", "ws"}, "'chain' does not take --filter"},
+        {{"record", "-w", "x", "-f", "ws"}, "'record' does not take --filter"},
+        {{"graph", "--reveal", "token"}, "'graph' does not take --reveal"},
+        {{"ports", "--show-payload"}, "'ports' does not take --show-payload"},
+        {{"chain", "x.pcap", "--mem", "1MiB"}, "'chain' does not take --mem"},
+        {{"analyze", "x.pcap", "--host-root", "/"}, "'analyze' does not take --host-root"},
+        {{"doctor", "--netns", "all"}, "unknown option '--netns'"},
     };
     for (const Slip& slip : slips) {
         const auto parsed = parse_command_line(slip.words);
@@ -41,6 +49,16 @@ TEST_F(CommandLine, names_the_slip) {
         EXPECT_NE(parsed.error().why.find(slip.says), std::string::npos) << parsed.error().why;
         EXPECT_EQ(parsed.error().code, "USE-01");
     }
+}
+
+// What stands in the environment is written for all commands.
+TEST_F(CommandLine, an_option_of_some_commands_is_refused_only_on_the_command_line) {
+    setenv("HOPSCOPE_OPTIONS", "--mem 64MiB --filter ws", 1);
+    EXPECT_TRUE(parse_command_line({"doctor"}));
+    EXPECT_EQ(parse_command_line({"analyze", "x.pcap"})->text("mem"), "64MiB");
+    unsetenv("HOPSCOPE_OPTIONS");
+    EXPECT_EQ(commands_with(global_options()[1]), "ports why observe graph analyze");
+    EXPECT_TRUE(parse_command_line({"help", "config", "--mem", "1MiB"}));  // it shows what would be in effect
 }
 
 TEST_F(CommandLine, an_abbreviation_is_no_option) {

@@ -121,6 +121,13 @@ TEST(PortQuery, forms) {
 }
 
 TEST(PortQuery, slips_are_usage_errors_with_an_example) {
+    for (const char* text : {"127.0.0.1:", "127.0.0.1:abc", "[::1]:", "[::1]:abc", "localhost:", "*:http",
+                             "http://127.0.0.1:abc/x", "127.0.0.1:80x"}) {
+        const auto query = parse_query(text);
+        ASSERT_FALSE(query) << text;
+        EXPECT_THAT(query.error().why, HasSubstr("has no valid port")) << text;
+        EXPECT_EQ(query.error().code, "USE-01");
+    }
     for (const char* text : {"", "0", "99999999999", "127.0.0.1", "::1", "127.0.0.1:0", "127.0.0.1:70000", "::1:8080",
                              "example.org:80", "[::1]:x1:2"}) {
         const auto query = parse_query(text);
@@ -178,6 +185,7 @@ TEST(NotListening, offers_what_is_near) {
                 HasSubstr("/var/run/docker.sock (dockerd[1186])"));
     EXPECT_THAT(explain_not_listening(parsed("sleep"), node(), table()).why, HasSubstr("listens nowhere"));
     EXPECT_THAT(explain_not_listening(parsed("nosuch"), node(), table()).why, HasSubstr("no such process"));
+    EXPECT_THAT(explain_not_listening(parsed("70000"), node(), table()).why, HasSubstr("as a port it is too large"));
     EXPECT_THAT(explain_not_listening(parsed("1"), {}, {}).hint, HasSubstr("--all"));
 }
 
@@ -211,6 +219,28 @@ TEST(PortChoice, kinds_sureness_and_components) {
     EXPECT_FALSE(is_considered(choice, udp));
     udp.net_namespace = 5;
     EXPECT_TRUE(is_considered(choice, udp));
+}
+
+TEST(PortChoice, worth_asking_is_what_is_listed_and_not_settled) {
+    chain::Judgement judgement;
+    judgement.verdicts = {tcp("127.0.0.1", 1, owner(1, "kubelet", "/k", "kubelet")),
+                          tcp("127.0.0.1", 2, owner(2, "decoy", "/x")), tcp("127.0.0.1", 3, owner(3, "y", "/y")),
+                          tcp("127.0.0.1", 4, owner(4, "z", "/z")), tcp("127.0.0.1", 5, owner(5, "u", "/u"))};
+    for (Verdict& verdict : judgement.verdicts) verdict.confidence = "low";
+    judgement.verdicts[0].confidence = "certain";
+    judgement.verdicts[1].findings = {"PRT-05"};
+    judgement.verdicts[3].confidence = "certain";
+    judgement.verdicts[4].transport = Transport::udp;
+    const auto ports = [&](const PortChoice& choice) {
+        std::vector<int> all;
+        for (const Endpoint& place : worth_asking(choice, judgement)) all.push_back(place.port);
+        return all;
+    };
+    EXPECT_EQ(ports({}), (std::vector<int>{2, 1})) << "of strangers only what is suspicious, and that first";
+    EXPECT_EQ(ports({.all = true, .udp = true}), (std::vector<int>{2, 3, 1})) << "who is known is not asked";
+    EXPECT_EQ(ports({.all = true, .tcp = false}), std::vector<int>{});
+    // Both may be about the answer.
+    EXPECT_EQ(ports({.min_sure = "high", .filter = [](const Verdict&) { return false; }}), (std::vector<int>{2, 1}));
 }
 
 TEST(PortChoice, findings_follow_their_verdicts) {

@@ -105,16 +105,51 @@ TEST(RunPorts, nothing_there_is_3_and_says_what_to_try) {
 }
 
 TEST(RunPorts, usage_is_2) {
-    for (const char* arguments :
-         {"why", "why 127.0.0.1", "why 99999999999", "ports --unix --no-unix", "ports -o yaml", "ports --watch=0",
-          "ports -o ndjson", "ports -f 'nosuch == 1'", "ports --netns /nonexistent", "ports --min-sure very",
-          "doctor NO-99", "graph stray"}) {
+    for (const char* arguments : {"why",
+                                  "why 127.0.0.1",
+                                  "why 99999999999",
+                                  "ports --unix --no-unix",
+                                  "ports -o yaml",
+                                  "ports --watch=0",
+                                  "ports -o ndjson",
+                                  "ports -f 'nosuch == 1'",
+                                  "ports --netns /nonexistent",
+                                  "ports --min-sure very",
+                                  "doctor NO-99",
+                                  "graph stray",
+                                  "graph -f 'garbage ~~'",
+                                  "graph -f 'nosuch == 1'",
+                                  "doctor -f 'garbage ~~'",
+                                  "doctor NO-99 -o json",
+                                  "why 127.0.0.1:",
+                                  "why 127.0.0.1:abc",
+                                  "why '[::1]:'",
+                                  "why 0",
+                                  "why ::1"}) {
         const Ran ran = hopscope(arguments);
         EXPECT_EQ(ran.code, 2) << arguments << "\n" << ran.err;
         EXPECT_THAT(ran.err, HasSubstr("fix:")) << arguments;
         EXPECT_EQ(ran.out, "") << arguments;
     }
     EXPECT_THAT(hopscope("why").err, HasSubstr("hopscope why 35751"));
+}
+
+TEST(RunPorts, only_a_network_namespace_is_taken_for_one) {
+    const std::pair<const char*, const char*> cases[] = {
+        {"/etc/passwd", "it is a file, but not one of a namespace"},
+        {"/proc/self/ns/uts", "it is a namespace, but not one of the network"},
+        {"/etc", "Is a directory"},
+        {"/dev/null", "Not a regular file"},
+        {"4294967295", "No such file or directory"}};
+    for (const auto& [which, why] : cases) {
+        const Ran ran = hopscope(std::string("ports --netns ") + which);
+        EXPECT_EQ(ran.code, 2) << which;
+        EXPECT_THAT(ran.err, HasSubstr(why)) << which;
+        EXPECT_THAT(ran.err, HasSubstr("[NOD-03]")) << which;
+    }
+    for (const char* which : {"/proc/self/ns/net", "/proc/thread-self/ns/net"})
+        EXPECT_EQ(hopscope(std::string("ports --netns ") + which).err.find("NOD-03"), std::string::npos) << which;
+    EXPECT_EQ(hopscope("ports --netns 1" + on("kubelet-open")).err.find("NOD-03"), std::string::npos);  // links only
 }
 
 TEST(RunPorts, a_root_without_proc_is_5_and_says_what_to_give) {
@@ -134,30 +169,57 @@ TEST(RunPorts, another_machine_s_files_cannot_be_read_with_ebpf) {
 }
 
 TEST(RunGraph, every_format) {
-TEST(RunPorts, only_a_network_namespace_is_taken_for_one) {
-    const std::pair<const char*, const char*> cases[] = {
-        {"/etc/passwd", "it is a file, but not one of a namespace"},
-        {"/proc/self/ns/uts", "it is a namespace, but not one of the network"},
-        {"/etc", "Is a directory"},
-        {"/dev/null", "Not a regular file"},
-        {"4294967295", "No such file or directory"}};
-    for (const auto& [which, why] : cases) {
-        const Ran ran = hopscope(std::string("ports --netns ") + which);
-        EXPECT_EQ(ran.code, 2) << which;
-        EXPECT_THAT(ran.err, HasSubstr(why)) << which;
-        EXPECT_THAT(ran.err, HasSubstr("[NOD-03]")) << which;
-    }
-    for (const char* which : {"/proc/self/ns/net", "/proc/thread-self/ns/net"})
-        EXPECT_EQ(hopscope(std::string("ports --netns ") + which).err.find("NOD-03"), std::string::npos) << which;
-    EXPECT_EQ(hopscope("ports --netns 1" + on("kubelet-open")).err.find("NOD-03"), std::string::npos);  // links only
-}
-
     EXPECT_THAT(hopscope("graph" + on("kubelet-1.26-containerd")).out, HasSubstr("containerd[2685]"));
     EXPECT_TRUE(hopscope("graph -o dot" + on("kubelet-1.26-containerd")).out.starts_with("digraph hopscope {"));
     EXPECT_TRUE(hopscope("graph -o mermaid" + on("kubelet-1.26-containerd")).out.starts_with("flowchart LR\n"));
     const json graph = json::parse(hopscope("graph -o json" + on("kubelet-1.26-containerd")).out);
     EXPECT_GT(graph.at("nodes").size(), 3U);
     EXPECT_GT(graph.at("edges").size(), 3U);
+}
+
+TEST(RunGraph, the_filter_is_that_of_ports) {
+    const std::string filter = " -f 'role == cri-streaming-server'" + on("kubelet-1.26-containerd");
+    const json ports = json::parse(hopscope("ports --no-unix -o json" + filter).out);
+    ASSERT_EQ(ports.at("ports").size(), 1U);
+    const Ran ran = hopscope("graph -o json" + filter);
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    std::vector<std::string> listeners, processes;
+    for (const json& node : json::parse(ran.out).at("nodes"))
+        (node.at("kind") == "listener" ? listeners : processes).push_back(node.at("id"));
+    EXPECT_EQ(listeners, std::vector<std::string>{"l127.0.0.1:33821"});
+    EXPECT_THAT(processes, testing::Contains("p2685"));
+    EXPECT_LT(ran.out.size(), hopscope("graph -o json" + on("kubelet-1.26-containerd")).out.size());
+    for (const char* format : {"text", "json", "dot", "mermaid"}) {
+        const Ran none =
+            hopscope(std::string("graph -f 'role == nosuch' -o ") + format + on("kubelet-1.26-containerd"));
+        EXPECT_EQ(none.code, 3) << format;
+        EXPECT_THAT(none.err, HasSubstr("matched none")) << format;
+    }
+}
+
+// Whatever takes a filter reads it; whatever does not says so.
+TEST(RunEverything, a_filter_is_never_passed_over) {
+    for (const char* command :
+         {"ports", "why 80", "observe --for 1s", "record -w /dev/null", "graph", "doctor", "doctor PRT-03", "analyze x",
+          "chain x", "extract x", "decode x", "mask x y", "schema", "completion bash", "version"}) {
+        const Ran ran = hopscope(std::string(command) + " -f 'garbage ~~'");
+        EXPECT_EQ(ran.code, 2) << command << "\n" << ran.err;
+        EXPECT_EQ(ran.out, "") << command;
+        EXPECT_TRUE(ran.err.find("[FLT-") != std::string::npos || ran.err.find("[USE-01]") != std::string::npos)
+            << ran.err;
+    }
+}
+
+TEST(RunDoctor, codes_as_json) {
+    const json one = json::parse(hopscope("doctor PRT-03 -o json").out);
+    EXPECT_EQ(one.at("schema"), "hopscope.codes/v1");
+    EXPECT_EQ(one.at("codes").at(0).at("code"), "PRT-03");
+    for (const char* key : {"title", "text", "remedy"}) EXPECT_NE(one.at("codes").at(0).at(key), "") << key;
+    const Ran mixed = hopscope("doctor prt-04 NO-99 KUB-03 -o json");
+    EXPECT_EQ(mixed.code, 2);
+    EXPECT_EQ(json::parse(mixed.out).at("codes").size(), 2U);
+    EXPECT_THAT(hopscope("schema codes").out, HasSubstr("hopscope.codes/v1"));
+    EXPECT_EQ(hopscope("help PRT-03 -o json").code, 2);
 }
 
 TEST(RunDoctor, explains_codes_and_rows) {
@@ -172,6 +234,9 @@ TEST(RunDoctor, explains_codes_and_rows) {
     for (const json& row : document.at("rows")) {
         EXPECT_EQ(hopscope("doctor " + row.at("code").get<std::string>()).code, 0) << row.at("code");
         if (row.at("code") == "K8S-01") EXPECT_EQ(row.at("state"), "ok");
+        if (row.at("state") == "ok") continue;
+        EXPECT_NE(row.value("lost", ""), "") << row;
+        EXPECT_NE(row.value("fix", ""), "") << row;
         if (row.at("code") == "K8S-03") EXPECT_THAT(row.at("says").get<std::string>(), HasSubstr("127.0.0.1:33821"));
     }
 }

@@ -707,8 +707,9 @@ def metrics_alone_are_no_streaming_server(world):
             port = world.why(number, *options)
             assert (port["role"], port["confidence"]) == ("metrics", "medium"), (options, brief(port), port["evidence"])
             assert "metrics.address" in port["why_this_port"] and runtime.config in port["why_this_port"], port["why_this_port"]
-        assert any("no CRI service" in item["says"] for item in evidence(port, "cri")), port["evidence"]
-        assert "no CRI service" in next(other["says"] for other in port["ruled_out"] if other["role"] == "cri-streaming-server"), port["ruled_out"]
+            assert any("no CRI service" in item["says"] for item in evidence(port, "cri")), port["evidence"]
+            not_streaming = next(other["says"] for other in port["ruled_out"] if other["role"] == "cri-streaming-server")
+            assert ("as no streaming server does" if options else "no CRI service") in not_streaming, not_streaming
     finally:
         world.rig.stop(runtime)
 

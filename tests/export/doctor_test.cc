@@ -86,6 +86,19 @@ TEST(Doctor, json_is_valid) {
         for (const std::string& problem : check.problems(json::parse(document(page)))) ADD_FAILURE() << problem;
 }
 
+TEST(Doctor, codes_are_valid_json) {
+    const std::vector<CodePage> pages = {{"PRT-03", "two \"things\"", "what it means", "what to do"},
+                                         {"PRT-04", "x", "y", ""}};
+    StringOutput schema, out;
+    write_schema(schema, SchemaName::codes);
+    write_codes_json(out, pages);
+    test::SchemaCheck check(json::parse(schema.text()));
+    for (const std::string& problem : check.problems(json::parse(out.text()))) ADD_FAILURE() << problem;
+    const json document = json::parse(out.text());
+    EXPECT_EQ(document.at("codes").at(0).at("remedy"), "what to do");
+    EXPECT_FALSE(document.at("codes").at(1).contains("remedy"));
+}
+
 TEST(Doctor, hostile_text_is_shown_harmlessly) {
     DoctorPage page = sample();
     page.kernel = page.system = page.rows[0].says = page.rows[1].fix = page.rows[2].lost = test::kHostile;

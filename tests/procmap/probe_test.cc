@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <functional>
+#include <mutex>
 #include <thread>
 
 namespace hopscope::procmap::test {
@@ -128,6 +129,24 @@ TEST(Probe, a_streaming_server_shows_its_marks_on_one_connection) {
         EXPECT_EQ(line(answer, "PUT /cri/exec/x").status, 404);
         EXPECT_EQ(server.connections(), keeps ? 1 : 5);
     }
+}
+
+TEST(Probe, what_serves_pages_gets_no_put) {
+    std::mutex lock;
+    std::vector<std::string> asked;
+    const HttpServer shop(
+        [&](const std::string& request) {
+            const std::lock_guard guard(lock);
+            asked.push_back(request);
+            return http("200 OK", "", "welcome");
+        },
+        true);
+    const ProbeAnswer answer = one(shop.endpoint());
+    const std::lock_guard guard(lock);
+    EXPECT_EQ(asked, std::vector<std::string>{"GET /"});
+    ASSERT_EQ(answer.lines.size(), 1u);
+    EXPECT_EQ(answer.lines[0].status, 200);
+    EXPECT_EQ(answer.trouble, "");
 }
 
 TEST(Probe, tls_is_recognised_by_its_refusals) {

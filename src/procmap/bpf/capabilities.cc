@@ -90,23 +90,19 @@ Capability process_of_socket() {
         if (error == EACCES || error == EPERM) ++refused;
         if (++tried == kProcessesTried) break;
     }
-    const std::uint64_t ours = effective_capabilities();
-    const bool trace = (ours & capability_bit(CAP_SYS_PTRACE)) != 0,
-               search = (ours & capability_bit(CAP_DAC_READ_SEARCH)) != 0;
+    const std::string lacks = missing_to_list_descriptors(effective_capabilities());
     const std::string share = std::to_string(refused) + " of " + std::to_string(tried) + " processes";
     if (refused == 0 && tried > 0) {
         row.detail = "the descriptors of all " + std::to_string(tried) + " processes tried can be read";
-    } else if (trace && search && refused < tried) {
+    } else if (lacks.empty() && refused < tried) {
         row.detail = "CAP_SYS_PTRACE + CAP_DAC_READ_SEARCH; " + share + " refuse all the same (a security module)";
     } else {
         row.state = State::limited;
         row.detail = share + " keep their descriptors from us: ";
-        if (trace && search) {
+        if (lacks.empty())
             row.detail += "a security module refuses";
-        } else {
-            row.detail += std::string(trace ? "" : "CAP_SYS_PTRACE") + (trace || search ? "" : " and ") +
-                          (search ? "" : "CAP_DAC_READ_SEARCH") + (trace || search ? " is missing" : " are missing");
-        }
+        else
+            row.detail += lacks + (lacks.find(" and ") == std::string::npos ? " is missing" : " are missing");
         row.lost = "ports, why, chain: sockets of other users' processes have no owner";
         row.remedy = "sudo hopscope, or: setcap cap_sys_ptrace,cap_dac_read_search+ep hopscope";
     }

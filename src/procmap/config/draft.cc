@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/credentials.h"
 #include "core/limits.h"
 
 namespace hopscope::procmap {
@@ -11,7 +12,9 @@ Draft::Draft(const Process& process) {
     config_.role = process.role;
 }
 
-void Draft::set(std::string_view key, std::string_view value, Origin origin) {
+void Draft::set(std::string_view key, std::string_view given, Origin origin) {
+    const std::string cleaned = without_credentials(given);
+    std::string_view value = cleaned;
     if (value.size() > limits::kSettingBytesMax) {
         trouble(std::string(key) + " is longer than " + std::to_string(limits::kSettingBytesMax) + " bytes: cut");
         value = value.substr(0, limits::kSettingBytesMax);

@@ -2,7 +2,8 @@
 // left.
 //
 // Keeps only what it is given by name: whoever reads a file asks for the keys it knows, so nothing else of it (tokens,
-// registry passwords) is ever held. Values and sentences are bounded (limits.h, "settings of components").
+// registry passwords) is ever held; of a URL its user and password are left out (core/credentials.h). Values and
+// sentences are bounded (limits.h, "settings of components").
 #pragma once
 
 #include <string>
@@ -22,7 +23,7 @@ class Draft {
 public:
     explicit Draft(const Process& process);
 
-    void set(std::string_view key, std::string_view value, Origin origin);
+    void set(std::string_view key, std::string_view given, Origin origin);
     // Only where nothing set it.
     void set_default(std::string_view key, std::string_view value);
     // Forgets a setting that something later took back.

@@ -58,6 +58,32 @@ std::string counted(std::uint64_t count, const char* what, const char* plural = 
     return std::to_string(count) + " " + what + (count == 1 ? "" : plural);
 }
 
+// " (systemd[1], sshd[812] and 3 more)": which processes those are, but not the whole list of a node.
+template <typename Wanted>
+std::string named_few(const std::vector<KnownProcess>& processes, Wanted wanted) {
+    constexpr std::size_t kNamed = 3;
+    std::string names;
+    std::size_t found = 0;
+    for (const KnownProcess& known : processes) {
+        if (!wanted(known) || ++found > kNamed) continue;
+        const Process& process = known.facts.process;
+        names += (found == 1 ? "" : ", ") + display(process.comm) + "[" + std::to_string(process.id.pid) + "]";
+    }
+    if (found > kNamed) names += " and " + std::to_string(found - kNamed) + " more";
+    return found == 0 ? "" : " (" + names + ")";
+}
+
+bool keeps_descriptors(const KnownProcess& known) { return known.walk == Walk::denied; }
+
+bool keeps_namespace(const KnownProcess& known) {
+    return !known.facts.is_kernel_thread && known.facts.process.net_namespace == 0 && known.facts.namespace_denied;
+}
+
+std::string refusing(const std::vector<KnownProcess>& processes, std::uint64_t count) {
+    return counted(count, "process", "es") + named_few(processes, keeps_descriptors) +
+           (count == 1 ? " refuses" : " refuse") + " all the same: a security module or another user namespace";
+}
+
 // What the scanner knows of a socket and the kernel's other answer does not, and who holds it.
 void complete(Socket& socket, const Socket& scanned, bool is_text) {
     if (is_text && is_unix(socket.transport) && is_unix(scanned.transport)) {  // a text can be made up
@@ -118,7 +144,7 @@ std::map<std::uint64_t, NetNamespace> TableReader::State::namespaces_of_processe
         if (known.facts.is_kernel_thread) continue;
         const Process& process = known.facts.process;
         if (process.net_namespace == 0 && options.root.is_live()) {
-            unknown += known.facts.namespace_denied ? 1 : 0;
+            unknown += keeps_namespace(known) ? 1 : 0;
             continue;
         }
         if (spaces.size() >= limits::kNetNamespacesMax && !spaces.contains(process.net_namespace)) continue;
@@ -274,24 +300,23 @@ void TableReader::State::tell_limits(SocketTable& table, const NamespaceSockets&
         ++with_inode;
         if (socket.owners.empty()) ++table.owners_unknown;
     }
-    const auto denied = std::count_if(book.processes().begin(), book.processes().end(),
-                                      [](const KnownProcess& known) { return known.walk == Walk::denied; });
+    const auto denied =
+        static_cast<std::uint64_t>(std::count_if(book.processes().begin(), book.processes().end(), keeps_descriptors));
+    const std::uint64_t ours = effective_capabilities();
+    const std::string lacks = missing_to_list_descriptors(ours);
     if (table.owners_unknown > 0) {
         const std::string sentence =
             "cannot name the owner of " + count_of(table.owners_unknown, with_inode, "sockets: ");
-        if (denied > 0 && !scanned && may_list_all_descriptors())
-            table.limits.push_back(sentence + counted(denied, "process", "es") +
-                                   (denied == 1 ? " refuses" : " refuse") +
-                                   " all the same (a security module or another user namespace)");
-        else if (denied > 0 && !scanned)
-            table.limits.push_back(sentence + "need CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
+        if (denied > 0 && !scanned)
+            table.limits.push_back(sentence + (lacks.empty() ? refusing(book.processes(), denied) : "need " + lacks));
         else
             table.limits.push_back(
                 sentence + "they belong to the kernel, to a process of another pid namespace, or are on their way");
     } else if (denied > 0 && !scanned) {
-        table.limits.push_back("some sockets may have further owners: the descriptors of " +
-                               counted(denied, "process", "es") +
-                               " cannot be read, need CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
+        table.limits.push_back("some sockets may have further owners: " +
+                               (lacks.empty() ? refusing(book.processes(), denied)
+                                              : "the descriptors of " + counted(denied, "process", "es") +
+                                                    " cannot be read, need " + lacks));
     }
     if (spaces.not_entered > 0)
         table.limits.push_back("cannot enter " + counted(spaces.not_entered, "network namespace") +
@@ -300,14 +325,18 @@ void TableReader::State::tell_limits(SocketTable& table, const NamespaceSockets&
         table.limits.push_back("the sockets of " + counted(spaces.not_read, "network namespace") +
                                " cannot be read: need CAP_SYS_ADMIN");
     if (spaces.processes_elsewhere > 0)
-        table.limits.push_back("cannot tell the network namespace of " +
-                               counted(spaces.processes_elsewhere, "process", "es") +
-                               ", and the sockets there are not seen: " +
-                               (may_list_all_descriptors() ? "refused all the same" : "need CAP_SYS_PTRACE"));
+        table.limits.push_back(
+            "cannot tell the network namespace of " + counted(spaces.processes_elsewhere, "process", "es") +
+            named_few(book.processes(), keeps_namespace) + ", and the sockets there are not seen: " +
+            ((ours & capability_bit(CAP_SYS_PTRACE)) != 0 ? "refused all the same" : "need CAP_SYS_PTRACE"));
     if (spaces.peers_unknown && spaces.not_entered == 0)
         table.limits.emplace_back(
             "the peers of unix sockets are unknown: /proc/net/unix does not tell them, the kernel module unix_diag "
             "would");
+    if (spaces.not_believed > 0)
+        table.limits.push_back(counted(spaces.not_believed, "line") + " of /proc/net/unix contradicted others and " +
+                               (spaces.not_believed == 1 ? "was" : "were") +
+                               " not believed: the name of a socket may hold a line end and more");
     if (book.is_cut())
         table.limits.push_back("only the first " + std::to_string(limits::kProcessesMax) + " processes were looked at");
     const auto unread =
@@ -340,10 +369,6 @@ Result<SocketTable> TableReader::State::read() {
     Status listed = book.refresh(everything);
     NamespaceSockets spaces;
     if (use_scan) {
-    if (spaces.not_believed > 0)
-        table.limits.push_back(counted(spaces.not_believed, "line") + " of /proc/net/unix contradicted others and " +
-                               (spaces.not_believed == 1 ? "was" : "were") +
-                               " not believed: the name of a socket may hold a line end and more");
         read_own(spaces);
         read_others(spaces);
     } else {

@@ -36,6 +36,22 @@ constexpr std::array kNames{
     Sign{"kube-controller-manager", ProcessRole::controller_manager},
     Sign{"kube-scheduler", ProcessRole::scheduler},
 };
+
+// Products that are several programs in one, and what their main package's path holds. They have the name without being
+// one role: k3s is also ctr and kubectl, and k0s and rke2 only start the others.
+struct Product {
+    std::string_view name, path;
+    bool has_parts = false;  // also "k3s-server", "k3s-agent"
+};
+constexpr std::array<std::string_view, 4> kParts = {"-server", "-agent", "-controller", "-worker"};
+constexpr std::array kProducts{
+    Product{"k3s", "/k3s/cmd/", true},
+    Product{"rke2", "rancher/rke2", true},
+    Product{"k0s", "k0sproject/k0s", true},
+    Product{"kubelite", "k8s.io/kubernetes/cmd/kubelite"},  // of microk8s, and its store
+    Product{"k8s-dqlite", "canonical/k8s-dqlite"},
+    Product{"hyperkube", "k8s.io/kubernetes/cmd/hyperkube"},
+};
 constexpr std::string_view kShimName = "containerd-shim";
 
 // Main packages, without "/v2" and the like, in lower case.
@@ -191,11 +207,39 @@ Verdict role_of_program(const Process& process, const Program& program) {
     return {};
 }
 
-ProcessRole named_role(const Process& process) {
+const Product* product_of_name(std::string_view name) {
+    const auto found = std::find_if(kProducts.begin(), kProducts.end(), [&](const Product& product) {
+        if (!name.starts_with(product.name)) return false;
+        const std::string_view rest = name.substr(product.name.size());
+        return rest.empty() || (product.has_parts && std::find(kParts.begin(), kParts.end(), rest) != kParts.end());
+    });
+    return found == kProducts.end() ? nullptr : &*found;
+}
+
+// What a process is called, where that is the name of a component; both zero where it is none.
+struct Named {
+    ProcessRole role = ProcessRole::unknown;
+    const Product* product = nullptr;
+    std::string name = {};
+
+    explicit operator bool() const { return role != ProcessRole::unknown || product; }
+};
+
+Named named(const Process& process) {
     // Not by argument 0, which anybody sets and nobody is shown.
-    for (const std::string_view name : {std::string_view(process.comm.raw()), base_name(process.exe.raw())})
-        if (const ProcessRole role = role_of_name(name); role != ProcessRole::unknown) return role;
-    return ProcessRole::unknown;
+    for (const std::string_view name : {std::string_view(process.comm.raw()), base_name(process.exe.raw())}) {
+        if (const ProcessRole role = role_of_name(name); role != ProcessRole::unknown)
+            return {.role = role, .name = std::string(to_string(role))};
+        if (const Product* product = product_of_name(name)) return {.product = product, .name = std::string(name)};
+    }
+    return {};
+}
+
+// Without module lines a program that holds a component's packages is taken for its product: no more can be told.
+bool is_of(const Product& product, const Program& program) {
+    if (program.kind != Program::Kind::go) return false;
+    if (program.main_path.empty() || program.main_path == "command-line-arguments") return !program.packages.empty();
+    return plain_path(program.main_path).find(product.path) != std::string::npos;
 }
 
 std::string what_it_is(const Process& process, const Program& program) {
@@ -212,19 +256,19 @@ std::string what_it_is(const Process& process, const Program& program) {
 
 }  // namespace
 
-bool is_named_like_component(const Process& process) { return named_role(process) != ProcessRole::unknown; }
+bool is_named_like_component(const Process& process) { return static_cast<bool>(named(process)); }
 
 void give_role(Process& process, const Program& program, const ProgramSource& source, bool monitor) {
     process.role = ProcessRole::unknown;
     process.role_proof.clear();
     process.role_doubt.clear();
     process.version.clear();
-    const ProcessRole named = named_role(process);
+    const Named called = named(process);
     Verdict verdict = role_of_program(process, program);
     if (verdict.role != ProcessRole::unknown) {
         process.role = verdict.role;
         process.role_proof.push_back(std::move(verdict.proof));
-        if (named == verdict.role) process.role_proof.push_back("it is named " + std::string(to_string(named)));
+        if (called.role == verdict.role) process.role_proof.push_back("it is named " + called.name);
         if (monitor && verdict.role == ProcessRole::conmon)
             process.role_proof.push_back("its cgroup is that of a container's monitor");
         if (source.kind == ProgramSource::Kind::first_argument) {
@@ -240,8 +284,8 @@ void give_role(Process& process, const Program& program, const ProgramSource& so
             process.version.erase(0, 1);
         return;
     }
-    if (named != ProcessRole::unknown) {
-        process.role_doubt = "is named " + std::string(to_string(named)) + ", but " + what_it_is(process, program);
+    if (called && !(called.product && is_of(*called.product, program))) {
+        process.role_doubt = "is named " + display(called.name) + ", but " + what_it_is(process, program);
         if (program.kind == Program::Kind::unreadable && !source.why_not.empty())
             process.role_doubt += ": " + source.why_not;
     }

@@ -240,6 +240,17 @@ TEST(DockerdConfig, json_with_lines_and_options) {
               "unix:///var/run/docker.sock @default");
 }
 
+// Whoever may read the answer of `ports` is not whoever may use the daemon.
+TEST(DockerdConfig, users_and_passwords_of_urls_are_not_kept) {
+    const Tree tree;
+    tree.write("/etc/docker/daemon.json", "{\"metrics-addr\": \"http://user:PW@127.0.0.1:9323\"}");
+    const auto config = read_config(
+        HostRoot(tree.directory()),
+        process_of(ProcessRole::dockerd, {"dockerd", "-H", "tcp://user:PW@127.0.0.1:2375", "-Hother:PW@[::1]:2375"}));
+    EXPECT_EQ(told(config, "hosts"), "tcp://***@127.0.0.1:2375,***@[::1]:2375 @/proc/4242/cmdline:0");
+    EXPECT_EQ(told(config, "metrics-addr"), "http://***@127.0.0.1:9323 @/etc/docker/daemon.json:1");
+}
+
 TEST(DockerdConfig, hostile_json_is_survived) {
     const Tree tree;
     const HostRoot root(tree.directory());

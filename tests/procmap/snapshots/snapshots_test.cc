@@ -218,13 +218,13 @@ TEST_P(Graphs, join_exactly_the_processes_that_ss_joins) {
     const Node node = import_snapshot(GetParam());
     const std::set<std::set<std::uint32_t>> want = pairs_of(node);
     EXPECT_GE(want.size(), 3U);
-    EXPECT_EQ(pairs_of(chain::make_graph(node, chain::judge(node, nullptr), true)), want);
+    EXPECT_EQ(pairs_of(chain::make_graph(node, chain::judge(node, nullptr), {.all = true})), want);
 }
 INSTANTIATE_TEST_SUITE_P(All, Graphs, testing::Values("kubelet", "containerd", "docker"));
 
 TEST(Graphs, name_both_inodes_of_a_connection) {
     const Node node = import_snapshot("kubelet");
-    const Graph graph = chain::make_graph(node, chain::judge(node, nullptr), false);
+    const Graph graph = chain::make_graph(node, chain::judge(node, nullptr), {.all = false});
     const auto edge = std::find_if(graph.edges.begin(), graph.edges.end(), [](const GraphEdge& each) {
         return each.kind == GraphEdge::Kind::connected && each.from == "p8483" &&
                each.says.find("unix") != std::string::npos;

@@ -14,6 +14,7 @@
 #include <fstream>
 #include <thread>
 
+#include "procmap/own_capabilities.h"
 #include "procmap/table/live_sockets.h"
 #include "procmap/table/process_facts.h"
 #include "procmap/table/reader.h"
@@ -533,6 +534,53 @@ TEST(Live, AnOrdinaryUserIsToldWhatIsMissing) {
     ::waitpid(child, &status, 0);
     ASSERT_TRUE(WIFEXITED(status));
     EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST(Capabilities, OnlyWhatIsMissingIsNamed) {
+    constexpr std::uint64_t kTrace = capability_bit(CAP_SYS_PTRACE), kSearch = capability_bit(CAP_DAC_READ_SEARCH);
+    EXPECT_EQ(missing_to_list_descriptors(0), "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
+    EXPECT_EQ(missing_to_list_descriptors(kTrace), "CAP_DAC_READ_SEARCH");
+    EXPECT_EQ(missing_to_list_descriptors(kSearch), "CAP_SYS_PTRACE");
+    EXPECT_EQ(missing_to_list_descriptors(~std::uint64_t{0}), "");
+}
+
+// One of the two capabilities opens nothing; told is the other one. With both, whoever refuses is named.
+TEST(Live, WhoHasOneCapabilityIsToldTheOther) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root, to give up one capability";
+    const Child other([] {
+        static Fd* kept = new Fd(test::bound(SOCK_STREAM, 1));
+        return kept->get() >= 0;
+    });
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const auto check = [&]() -> int {
+            if (::setgroups(0, nullptr) != 0 || ::prctl(PR_SET_KEEPCAPS, 1) != 0) return 1;
+            if (::setgid(65534) != 0 || ::setuid(65534) != 0) return 2;
+            __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+            __user_cap_data_struct data[2] = {};
+            data[0].effective = data[0].permitted = static_cast<std::uint32_t>(capability_bit(CAP_SYS_PTRACE));
+            if (::syscall(SYS_capset, &header, data) != 0) return 3;
+            TableReader reader({});
+            const auto table = reader.read();
+            if (!table) return 4;
+            for (const std::string& sentence : table->limits)
+                if (sentence.find("need CAP_DAC_READ_SEARCH") != std::string::npos)
+                    return sentence.find("CAP_SYS_PTRACE") == std::string::npos ? 0 : 5;
+            return 6;
+        };
+        ::_exit(check());
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFEXITED(status));
+    EXPECT_EQ(WEXITSTATUS(status), 0);
+    if (!may_list_all_descriptors()) return;
+    TableReader reader({});
+    const auto table = reader.read();
+    ASSERT_TRUE(table);
+    for (const std::string& sentence : table->limits)
+        if (sentence.find("all the same") != std::string::npos && sentence.find("namespace of") == std::string::npos)
+            EXPECT_THAT(sentence, testing::ContainsRegex("process(es)? \\(.*\\[[0-9]+\\].*\\) refuse"));
 }
 
 // What a scanner tells is joined with what the kernel tells otherwise.

@@ -95,6 +95,15 @@ TEST(Roles, ADecoyGetsNoRole) {
         {"",
          {.comm = "dockerd", .arguments = {"dockerd"}, .exe = "/usr/bin/dockerd"},
          "is named dockerd, but its executable /usr/bin/dockerd may not be read: No such file or directory"},
+        {test::elf64({{".text", "python"}}),
+         {.comm = "k3s-server", .arguments = {"k3s-server"}, .exe = "/usr/bin/python3.11"},
+         "is named k3s-server, but its executable /usr/bin/python3.11 is not a Go program"},
+        {go("example.com/miner"),
+         {.comm = "x", .arguments = {"k0s"}, .exe = "/opt/k0s"},
+         "is named k0s, but its executable /opt/k0s is the Go program example.com/miner"},
+        {test::elf64({}),
+         {.comm = "kubelite", .arguments = {"kubelite"}, .exe = "/usr/bin/perl"},
+         "is named kubelite, but its executable /usr/bin/perl is not a Go program"},
     };
     for (const Decoy& decoy : decoys) {
         const Process process = read_one(decoy.program, decoy.process);
@@ -102,6 +111,22 @@ TEST(Roles, ADecoyGetsNoRole) {
         EXPECT_TRUE(process.role_proof.empty()) << decoy.doubt;
         EXPECT_EQ(process.role_doubt, decoy.doubt);
     }
+}
+
+// What is several programs in one has its name without being one of them.
+TEST(Roles, ARealProductIsNoDecoy) {
+    const std::pair<const char*, const char*> products[] = {{"k3s", "github.com/k3s-io/k3s/cmd/server"},
+                                                            {"k3s-server", "github.com/k3s-io/k3s/cmd/k3s"},
+                                                            {"rke2", "github.com/rancher/rke2"},
+                                                            {"k0s", "github.com/k0sproject/k0s"},
+                                                            {"k8s-dqlite", "github.com/canonical/k8s-dqlite"}};
+    for (const auto& [name, path] : products) {
+        const Process process = read_one(go(path), {.comm = name, .arguments = {"/opt/x", "kubectl"}, .exe = "/opt/x"});
+        EXPECT_EQ(process.role, ProcessRole::unknown) << name;
+        EXPECT_EQ(process.role_doubt, "") << name;
+    }
+    // Others only begin like them.
+    EXPECT_EQ(read_one(test::elf64({}), {.comm = "k3s-killall.sh", .exe = "/usr/bin/bash"}).role_doubt, "");
 }
 
 TEST(Roles, WithoutModuleLines) {
