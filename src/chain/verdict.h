@@ -43,8 +43,8 @@ struct OpenExec {
 
 struct Verdict {
     Transport transport = Transport::tcp;
-    Endpoint local;         // TCP, UDP
-    std::string unix_path;  // hostile; shown by display(); empty for TCP
+    Endpoint local;          // TCP, UDP
+    std::string unix_path;   // hostile; shown by display(); empty for TCP
     std::string bound_path;  // hostile; where its file has moved away from; empty: it has not
     std::uint64_t inode = 0, net_namespace = 0;
     std::vector<Owner> owners;

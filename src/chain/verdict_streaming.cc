@@ -191,6 +191,9 @@ private:
     }
 
     void take_random() {
+        if (denial_)
+            for (Listener* listener : own_)
+                for (Draft& draft : listener->fallbacks) draft.evidence.push_back(words_of_denial(*denial_, "cri"));
         std::vector<Listener*> candidates;
         for (Listener* listener : own_)
             if (!is_explained(*listener) && is_in_place(*listener, plan_) && !listener->answers_otherwise)
@@ -226,10 +229,8 @@ private:
     // Without a streaming server the rivals explain all of them.
     void take_rivals(const std::vector<Listener*>& candidates) {
         const Evidence denied = words_of_denial(*denial_, "cri");
-        for (Listener* listener : candidates) {
+        for (Listener* listener : candidates)
             listener->ruled_out.push_back({std::string(kStreamingRole), denied.says + " (" + denied.source + ")"});
-            for (Draft& draft : listener->fallbacks) draft.evidence.push_back(denied);
-        }
     }
 
     std::string why_no_candidate(const Listener& listener) const {
