@@ -124,4 +124,6 @@ std::string_view telling_cgroup(std::string_view file) {
     return best;
 }
 
+bool is_of_user_session(std::string_view path) { return path.find("/user.slice/") != std::string_view::npos; }
+
 }  // namespace hopscope::procmap

@@ -22,4 +22,7 @@ CgroupNames names_of_cgroup(std::string_view path);
 // The path of the line of /proc/PID/cgroup that tells most: one that names a container, else the longest.
 std::string_view telling_cgroup(std::string_view file);
 
+// Whether a process of a login session or of a user's own services is in it (systemd's user.slice, systemd.special(7)).
+bool is_of_user_session(std::string_view path);
+
 }  // namespace hopscope::procmap

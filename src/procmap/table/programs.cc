@@ -9,6 +9,7 @@
 
 #include "core/limits.h"
 #include "core/node_words.h"
+#include "procmap/table/cgroup_path.h"
 
 namespace hopscope::procmap {
 namespace {
@@ -93,9 +94,10 @@ void Programs::judge(ProcessFacts& facts) {
         source.why_not = std::strerror(EACCES);
     }
     // An ordinary user may not look at another's executable. What a process of root calls itself by is weaker, and
-    // doubtful: an ordinary user can hardly make one lie.
+    // doubtful: an ordinary user can hardly make one lie. He starts setuid programs, and sudo makes all its users root
+    // before it asks for a password; but nobody's login starts a node's components.
     if (named && facts.exe_denied && !process.cmdline.empty() && process.container_id.empty() &&
-        runs_as_root(*root_, process.id.pid)) {
+        !is_of_user_session(process.cgroup.raw()) && runs_as_root(*root_, process.id.pid)) {
         const std::string& first = process.cmdline.front().raw();
         int error = 0;
         if (!first.empty() && first.front() == '/')

@@ -100,5 +100,13 @@ TEST(CgroupPath, PicksTheLineThatTells) {
               "/x-pod" + kUidSystemd + ".slice:cri-containerd:" + kId);
 }
 
+TEST(CgroupPath, OfAUserSession) {
+    EXPECT_TRUE(is_of_user_session("/user.slice/user-1000.slice/session-3.scope"));
+    EXPECT_TRUE(is_of_user_session("/user.slice/user-0.slice/user@0.service/app.slice/x.service"));
+    EXPECT_FALSE(is_of_user_session("/system.slice/containerd.service"));
+    EXPECT_FALSE(is_of_user_session("/"));
+    EXPECT_FALSE(is_of_user_session(""));
+}
+
 }  // namespace
 }  // namespace hopscope::procmap
