@@ -251,6 +251,7 @@ TEST(PortChoice, findings_follow_their_verdicts) {
     judgement.verdicts[0].findings = {"KUB-03"};
     judgement.verdicts[1].findings = {"PRT-05"};  // only looks like a component
     for (const char* code : {"KUB-03", "PRT-05", "PRT-09"}) judgement.findings.push_back({.code = code});
+    for (std::size_t i = 0; i < 2; ++i) judgement.findings[i].listener = chain::id_of(judgement.verdicts[i]);
     const chain::Judgement shown = chosen({}, judgement);
     ASSERT_EQ(shown.verdicts.size(), 2U);
     EXPECT_EQ(shown.verdicts[1].local.port, 2);
