@@ -243,6 +243,9 @@ def decoys_are_never_certain(world):
             assert port["process"]["pid"] == decoy.pid and port["process"]["comm"] == "containerd", port["process"]
             assert not (port["role"] == "cri-streaming-server" and port["confidence"] in ("certain", "high")), (brief(port), port["evidence"])
             assert port.get("component") != "containerd" or port["confidence"] == "low", (brief(port), port["evidence"])
+        mine = world.document("why", decoy.port)["findings"]  # not the other decoy's
+        assert [(finding["code"], finding["local"]["port"]) for finding in mine] == [("PRT-05", decoy.port)], mine
+        assert world.run("why", decoy.port).stdout.count(b"PRT-05") == 1
         sure = world.document("ports", "--min-sure", "certain")
         assert decoy.port not in [port["local"].get("port") for port in sure["ports"]]
         # Nobody's, but suspicious: it stands in the list that was not asked for everybody's, or is counted as left out.
@@ -747,7 +750,7 @@ def only_execs_without_a_client_are_accused(world):
     """PRT-04: an exec whose client has gone is found though one of another runtime has a client; live ones of containerd and of Docker are not accused"""
     one, pod = world.runtime()
     other, other_pod = world.runtime("metrics", metrics=True)
-    docker = world.rig.dockerd()
+    docker = world.rig.dockerd("dockerd-execs")
     marker = f"sleep 97{os.getpid()}"
     container = docker.container()
     mine = [f"container {each[:12]}" for each in (pod.container, other_pod.container, container)]  # another rig may be up
