@@ -30,8 +30,8 @@ class Rig:
     def containerd(self, *args, **kwargs):
         return self._add(Containerd(self, *args, **kwargs))
 
-    def dockerd(self):
-        return self._add(Dockerd(self))
+    def dockerd(self, *args):
+        return self._add(Dockerd(self, *args))
 
     def impostor(self, *args):
         return self._add(Impostor(self, *args))
