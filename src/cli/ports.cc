@@ -270,12 +270,17 @@ int run_ports(const Invocation& invocation) {
     }
     if (invocation.format() == "ndjson")
         return failed(usage("-o ndjson goes with --watch", "hopscope ports -o json, or add --watch"));
-    const auto node = run.reader->take();
+    auto node = run.reader->take();
     if (!node) return failed(node.error());
     run.choice.shows_namespace = [&](std::uint64_t net_namespace) {
         return run.reader->shows_namespace(net_namespace, *node);
     };
     const Judgement judgement = chain::judge(*node, run.traffic());
+    if (const std::size_t unowned = count_without_owner(run.choice, judgement);
+        unowned > 0 && invocation.on("probe") && run.queries.empty())
+        node->limits.push_back(std::to_string(unowned) + (unowned == 1 ? " listener was" : " listeners were") +
+                               " not asked by --probe, as the owner cannot be seen; hopscope why PORT --probe asks one "
+                               "by name");
     return run.queries.empty() ? list(run, invocation, *node, judgement) : explain(run, invocation, *node, judgement);
 }
 

@@ -42,8 +42,11 @@ bool is_considered(const PortChoice& choice, const chain::Verdict& verdict);
 bool is_shown(const PortChoice& choice, const chain::Verdict& verdict);
 // What --probe asks where no port is named: the TCP listeners that are shown, whatever --filter and --min-sure leave of
 // them (both may be about the answer). Of programs that are no part of a node only those that nothing explains surely:
-// no question without need. Those that nothing explains come first.
+// no question without need. Those that nothing explains come first. Nothing whose owner cannot be seen: it may be the
+// kernel's own, or another container's, and is asked by name only.
 std::vector<Endpoint> worth_asking(const PortChoice& choice, const chain::Judgement& judgement);
+// How many of the listed ones were left out for that.
+std::size_t count_without_owner(const PortChoice& choice, const chain::Judgement& judgement);
 // The verdicts that are shown, and the findings that belong to them or to none. What is left out of the findings is
 // about listeners that are not shown, those of another kind or network namespace among them. The filter is asked once
 // of each listener.

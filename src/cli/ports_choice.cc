@@ -59,7 +59,7 @@ bool is_shown(const PortChoice& choice, const Verdict& verdict) {
 std::vector<Endpoint> worth_asking(const PortChoice& choice, const Judgement& judgement) {
     std::vector<Endpoint> unclear, clear;
     for (const Verdict& verdict : judgement.verdicts) {
-        if (verdict.transport != Transport::tcp || !is_listed(choice, verdict)) continue;
+        if (verdict.transport != Transport::tcp || verdict.owners.empty() || !is_listed(choice, verdict)) continue;
         const bool sure = chain::is_sure(verdict.confidence);
         if (!sure)
             unclear.push_back(verdict.local);
@@ -68,6 +68,13 @@ std::vector<Endpoint> worth_asking(const PortChoice& choice, const Judgement& ju
     }
     unclear.insert(unclear.end(), clear.begin(), clear.end());
     return unclear;
+}
+
+std::size_t count_without_owner(const PortChoice& choice, const Judgement& judgement) {
+    return static_cast<std::size_t>(
+        std::count_if(judgement.verdicts.begin(), judgement.verdicts.end(), [&](const Verdict& verdict) {
+            return verdict.transport == Transport::tcp && verdict.owners.empty() && is_listed(choice, verdict);
+        }));
 }
 
 Judgement chosen(const PortChoice& choice, const Judgement& judgement) {

@@ -224,8 +224,14 @@ TEST(PortChoice, kinds_sureness_and_components) {
 TEST(PortChoice, worth_asking_is_what_is_listed_and_not_settled) {
     chain::Judgement judgement;
     judgement.verdicts = {tcp("127.0.0.1", 1, owner(1, "kubelet", "/k", "kubelet")),
-                          tcp("127.0.0.1", 2, owner(2, "decoy", "/x")), tcp("127.0.0.1", 3, owner(3, "y", "/y")),
-                          tcp("127.0.0.1", 4, owner(4, "z", "/z")), tcp("127.0.0.1", 5, owner(5, "u", "/u"))};
+                          tcp("127.0.0.1", 2, owner(2, "decoy", "/x")),
+                          tcp("127.0.0.1", 3, owner(3, "y", "/y")),
+                          tcp("127.0.0.1", 4, owner(4, "z", "/z")),
+                          tcp("127.0.0.1", 5, owner(5, "u", "/u")),
+                          tcp("127.0.0.1", 6, owner(6, "v", "/v"))};
+    judgement.verdicts[5].owners.clear();
+    EXPECT_EQ(count_without_owner({}, judgement), 0U);
+    EXPECT_EQ(count_without_owner({.all = true}, judgement), 1U);
     for (Verdict& verdict : judgement.verdicts) verdict.confidence = "low";
     judgement.verdicts[0].confidence = "certain";
     judgement.verdicts[1].findings = {"PRT-05"};
