@@ -234,7 +234,7 @@ private:
     }
 
     std::string why_no_candidate(const Listener& listener) const {
-        if (is_explained(listener)) return "its settings say what this port is for";
+        if (is_explained(listener)) return "its settings, or its usual number, say what this port is for";
         if (listener.answers_otherwise) return "it answers the probe as no streaming server does";
         if (!is_in_place(listener, plan_))
             return plan_.place && plan_.place->address ? "it would listen on " + to_string(plan_.place->address.value())
