@@ -279,7 +279,7 @@ std::uint64_t calls_on(const Model& traffic, const Listener& listener) {
     std::uint64_t count = 0;
     for (const Chain& chain : traffic.chains)
         for (const Hop& hop : chain.hops)
-            if (hop.unix_socket && !hop.unix_socket->path.empty() &&
+            if (hop.unix_socket && !hop.unix_socket->path.empty() && !is_before_owner(listener, hop.start) &&
                 normal_path(hop.unix_socket->path) == normal_path(listener.unix_path))
                 ++count;
     return count;

@@ -73,6 +73,9 @@ void draft_from_traffic(std::vector<Listener>& listeners, const Model& traffic);
 // Of all listeners: which one streams depends on what explains the others. After all of the above.
 void draft_streaming(std::vector<Listener>& listeners, const NodeIndex& index);
 
+// What was seen then was another process's: the owner was started later. False also where one of the times is not
+// known.
+bool is_before_owner(const Listener& listener, Timestamp at);
 // The kernel may have picked this port: it is in the range for that (net.ipv4.ip_local_port_range).
 bool is_ephemeral(const Endpoint& local, const Node& node);
 // "32768-60999".

@@ -23,32 +23,30 @@ constexpr Timestamp kFirstDate{365LL * 86'400 * kNanosecondsPerSecond};
 // Which traffic on a listener's port can be its own: none from before its owner was started.
 class Times {
 public:
-    explicit Times(const Listener& listener) : owner_(listener.owner) {
-        if (owner_) started_ = owner_->started;
-    }
+    explicit Times(const Listener& listener) : listener_(&listener) {}
 
     // The time of something seen; where it cannot be judged it is taken for the listener's.
     bool is_own(Timestamp at) {
         dated_ = dated_ || at >= kFirstDate;
-        if (started_.ns == 0 || at < kFirstDate || at + kStartSlack >= started_) {
-            any_own_ = true;
-            return true;
-        }
-        last_before_ = std::max(last_before_, at);
-        return false;
+        const bool before = is_before_owner(*listener_, at);
+        any_own_ = any_own_ || !before;
+        if (before) last_before_ = std::max(last_before_, at);
+        return !before;
     }
 
     // What is to be said of it.
     [[nodiscard]] std::optional<Evidence> words() const {
-        const std::string who = owner_ ? name_of(*owner_) : "its owner";
+        const hopscope::Process* owner = listener_->owner;
+        const Timestamp started = owner ? owner->started : Timestamp{};
+        const std::string who = owner ? name_of(*owner) : "its owner";
         if (last_before_.ns != 0)
             return note(std::string(any_own_ ? "part of " : "") + "the file's traffic on this port is from before " +
-                        who + " started (" + date(started_) + "), the last of that on " + date(last_before_) +
+                        who + " started (" + date(started) + "), the last of that on " + date(last_before_) +
                         ": it is no evidence");
         if (!any_own_) return std::nullopt;
         if (!dated_)
             return note("the file does not say when its traffic on this port was: it is taken for traffic of " + who);
-        if (started_.ns == 0)
+        if (started.ns == 0)
             return note("when " + who +
                         " was started is not known: the file's traffic on this port is taken for its own");
         return std::nullopt;
@@ -58,8 +56,8 @@ private:
     static Evidence note(std::string says) { return evidence(Grade::inferred, "traffic", std::move(says)); }
     static std::string date(Timestamp at) { return rfc3339(at).substr(0, 19) + "Z"; }
 
-    const hopscope::Process* owner_;
-    Timestamp started_, last_before_;
+    const Listener* listener_;
+    Timestamp last_before_;
     bool any_own_ = false, dated_ = false;
 };
 
@@ -102,6 +100,11 @@ void add_fact(Listener& listener, const PortFact& fact, const Own& own) {
 }
 
 }  // namespace
+
+bool is_before_owner(const Listener& listener, Timestamp at) {
+    const Timestamp started = listener.owner ? listener.owner->started : Timestamp{};
+    return started.ns != 0 && at >= kFirstDate && at + kStartSlack < started;
+}
 
 void draft_from_traffic(std::vector<Listener>& listeners, const Model& traffic) {
     // A capture does not know namespaces: it is taken for one of the host's. Equal listeners (SO_REUSEPORT) all get it.

@@ -762,6 +762,18 @@ TEST_F(Older, a_refusal_since_then_does_not_make_the_old_answers_count) {
     EXPECT_THAT(words(judged(), "traffic"), Not(HasSubstr("101 was answered")));
 }
 
+TEST_F(Older, calls_on_a_socket_from_before_its_owner_are_not_counted) {
+    story.listen_unix("/run/containerd/containerd.sock", 2685);
+    for (const std::int64_t each : {-3600, 10}) {
+        Hop& hop = traffic.chains.emplace_back().hops.emplace_back();
+        hop.kind = HopKind::cri;
+        hop.start = second(each);
+        hop.unix_socket.emplace();
+        hop.unix_socket->path = "/run/containerd/containerd.sock";
+    }
+    EXPECT_EQ(at(story.judge(&traffic), "/run/containerd/containerd.sock").seen, 1U);
+}
+
 TEST_F(Older, without_both_times_it_is_said_what_is_taken_for_granted) {
     traffic.ports.push_back(seen_streaming("127.0.0.1:10010"));
     EXPECT_EQ(judged().confidence, "certain");
