@@ -14,9 +14,9 @@ namespace hopscope::procmap {
 struct SurveyOptions {
     bool ask_runtimes = true;  // small CRI and Docker calls that only read (Version, ListPodSandbox, ListContainers)
     bool probe = false;        // harmless requests to listeners on loopback, 1 s each: those of `probe_choice`
-    // Which TCP listeners are worth asking, by the rest of the picture, the most worth first; null: each of a component.
-    // Of these the survey asks what loopback reaches, limits::kProbesMax at most, and says among Node::limits how many
-    // it did not ask, and why.
+    // Which TCP listeners are worth asking, by the rest of the picture, the most worth first; null: each of a
+    // component. Of these the survey asks what loopback reaches, limits::kProbesMax at most, and says among
+    // Node::limits how many it did not ask, and why.
     std::function<std::vector<Endpoint>(const Node&)> probe_choice = nullptr;
     std::int64_t runtime_timeout_ms = 300;
     std::vector<std::string> socket_paths;  // on the host: looked at beside the usual ones, whatever lies there
