@@ -551,6 +551,8 @@ def a_stopped_runtime_is_told(world):
             port = world.why(target)
             assert any("did not answer within" in item["says"] for item in evidence(port, "cri")), port["evidence"]
             assert f"ps -o stat,wchan -p {runtime.pid}" in port.get("remedy", ""), port.get("remedy")
+        row = next(row for row in world.document("doctor", code={0, 4})["rows"] if row["code"] == "K8S-02")
+        assert row["state"] == "limited" and f"{runtime.socket} did not answer" in row["says"] and row["lost"] and f"kill -CONT {runtime.pid}" in row["fix"], row
         for command in ("ports", "graph"):
             assert any(runtime.socket in limit and "did not answer within" in limit for limit in world.document(command)["limits"]), command
     finally:
@@ -915,6 +917,7 @@ def every_capability_set_is_right(world):
         # With eBPF's iterator the owner is known even where /proc hides it: doctor may say less than was seen, never more.
         assert owner_known or rows["CAP-03"]["state"] != "ok", f"{names}: doctor says {rows['CAP-03']}, the owner was not seen by {document['method']}"
         assert (rows["CAP-01"]["state"] == "ok") == ("net_raw" in names), f"{names}: {rows['CAP-01']}"
+        assert all(row["state"] == "ok" or row.get("fix") and row.get("lost") for row in doctor["rows"]), doctor["rows"]
         iterator = "iter/task_file" in document["method"]
         if {"bpf", "perfmon"} <= set(names) or "sys_admin" in names:
             assert owner_known or rows["BPF-04"]["state"] != "ok", f"{names}: doctor says {rows['BPF-04']}, yet the owner was not seen by {document['method']}"
@@ -935,7 +938,7 @@ def doctor_is_right_as_root(world):
     assert "containerd" in rows["K8S-02"]["says"], rows["K8S-02"]
     for row in document["rows"]:
         if row["state"] != "ok":
-            assert row.get("fix") or row.get("lost"), row
+            assert row.get("fix") and row.get("lost"), row
         page = world.run("doctor", row["code"], code={0, 4}).stdout.decode()
         assert row["code"] in page and len(page.splitlines()) >= 2, page
     world.run("doctor", "XYZ-99", code={2, 3})
