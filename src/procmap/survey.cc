@@ -265,6 +265,8 @@ Result<Node> Survey::take() {
     if (!table) return unexpected(std::move(table.error()));
     Node node;
     node.table = std::move(*table);
+    // At once: an exec is judged by the connections in the table, and one that began later has none there.
+    node.execs = running_execs(state.root, node.table);
     const Result<std::string> net = state.root.read_link("/proc/1/ns/net");
     node.host_net_namespace = namespace_of_link(net);
     if (const Process* first = find_process(node.table, 1); first && node.host_net_namespace == 0)
@@ -284,7 +286,6 @@ Result<Node> Survey::take() {
     node.bound_paths = std::move(places.bound);
     state.ask_for_names(node);
     state.fill_names(node);
-    node.execs = running_execs(state.root, node.table);
     state.probe_listeners(node);
     return node;
 }
