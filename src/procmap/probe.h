@@ -1,7 +1,7 @@
 // Harmless requests to listeners on loopback, which tell a CRI streaming server from anything else: its
 // routes answer 405 to PUT and "404 page not found" to an unknown token, and none of that uses a token up
-// (k8s.io/kubelet/pkg/cri/streaming). First comes "GET /", which it answers with 404: whoever answers that otherwise gets
-// no PUT, so that nothing is stored anywhere.
+// (k8s.io/kubelet/pkg/cri/streaming). First comes "GET /", which it answers with 404: whoever answers that otherwise
+// gets no PUT, so that nothing is stored anywhere.
 //
 // Only loopback is ever connected to (a listener on all addresses through loopback). Plain HTTP only; a TLS listener is
 // recognised by how it refuses. Each listener has one deadline for all its requests.
