@@ -31,7 +31,8 @@ struct hs_scanned_socket {
     __u16 protocol;
     __u16 path_bytes;
     __u8 state;
-    __u8 pad[3];
+    __u8 v6_only;
+    __u8 pad[2];
 };
 
 // Who did it: taken only where the kernel runs in the process itself (connect, listen, accept, close), never from

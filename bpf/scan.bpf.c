@@ -108,6 +108,8 @@ static __always_inline int tell(struct bpf_iter__task_file *ctx, struct task_str
     out.fd = ctx->fd;
     out.type = READ(sk, sk_type);
     out.state = READ(sk, __sk_common.skc_state);
+    if (out.family == AF_INET6)
+        out.v6_only = typed ? BPF_CORE_READ_BITFIELD(&sk->__sk_common, skc_ipv6only) : BPF_CORE_READ_BITFIELD_PROBED(&sk->__sk_common, skc_ipv6only);
     struct net *net = READ(sk, __sk_common.skc_net.net);
     if (net) out.net_namespace = READ(net, ns.inum);
     queues_of(sk, tcp, &out, typed);

@@ -43,7 +43,7 @@ private:
                 "l" + (is_unix(verdict.transport)
                            ? (verdict.unix_path.empty() ? "unix:" + std::to_string(verdict.inode)
                                                         : elide_middle(display(verdict.unix_path), kShownColumns))
-                           : to_string(verdict.local));
+                           : listening_place(verdict.local, verdict.v6_only));
             if (verdict.transport == Transport::udp) id += "/udp";
             if (used[id]++ > 0) id += "#" + std::to_string(verdict.inode);
             listener_ids_.push_back(std::move(id));

@@ -220,6 +220,7 @@ Verdict verdict_of(Listener& listener, const NodeIndex& index, std::vector<Findi
     Verdict verdict;
     verdict.transport = socket.transport;
     verdict.local = socket.local;
+    verdict.v6_only = socket.v6_only;
     verdict.unix_path = listener.unix_path;
     verdict.inode = socket.inode;
     verdict.net_namespace = socket.net_namespace;

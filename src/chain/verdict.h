@@ -44,6 +44,7 @@ struct OpenExec {
 struct Verdict {
     Transport transport = Transport::tcp;
     Endpoint local;          // TCP, UDP
+    bool v6_only = false;    // takes no IPv4 though it listens on [::]
     std::string unix_path;   // hostile; shown by display(); empty for TCP
     std::string bound_path;  // hostile; where its file has moved away from; empty: it has not
     std::uint64_t inode = 0, net_namespace = 0;

@@ -67,9 +67,4 @@ std::string ephemeral_range(const Node& node) {
     return std::to_string(node.ephemeral_low) + "-" + std::to_string(node.ephemeral_high);
 }
 
-std::string place_words(const Endpoint& local) {
-    if (local.address.is_unspecified()) return "*:" + std::to_string(local.port);
-    return to_string(local);
-}
-
 }  // namespace hopscope::chain

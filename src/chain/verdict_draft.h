@@ -80,7 +80,5 @@ bool is_before_owner(const Listener& listener, Timestamp at);
 bool is_ephemeral(const Endpoint& local, const Node& node);
 // "32768-60999".
 std::string ephemeral_range(const Node& node);
-// "127.0.0.1:33821"; "*:10250" for all addresses.
-std::string place_words(const Endpoint& local);
 
 }  // namespace hopscope::chain

@@ -22,7 +22,7 @@ public:
           config_(listener.owner ? index.config(*listener.owner) : nullptr),
           name_(listener.owner ? name_of(*listener.owner) : "somebody"),
           place_(is_unix(verdict.transport) ? elide_middle(display(verdict.unix_path), kShownColumns)
-                                            : place_words(verdict.local)) {}
+                                            : listening_place(verdict.local, verdict.v6_only)) {}
 
     void look() {
         decoy();

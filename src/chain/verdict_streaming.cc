@@ -30,7 +30,7 @@ bool is_in_place(const Listener& listener, const StreamingPlan& plan) {
 }
 
 std::string where(const Listener& listener) {
-    return listener.socket->local.address.is_loopback() ? "loopback" : place_words(listener.socket->local);
+    return listener.socket->local.address.is_loopback() ? "loopback" : listening_place(*listener.socket);
 }
 
 // The process was asked for CRI over its socket and answered that it has no such service, hence no streaming server.
@@ -133,7 +133,7 @@ public:
         if (plan_.state == StreamingPlan::State::none) return rule_out_all(plan_.says);
         if (plan_.state == StreamingPlan::State::fixed) return take_fixed();
         if (!proven_.empty())
-            return rule_out_all("that is " + place_words(proven_.front()->socket->local) + ", as was observed");
+            return rule_out_all("that is " + listening_place(*proven_.front()->socket) + ", as was observed");
         take_random();
     }
 
@@ -183,7 +183,7 @@ private:
                 draft.proof.contradiction = true;
                 draft.evidence.push_back(
                     evidence(Grade::decoded, "contradiction",
-                             "its settings name another address than " + place_words(listener->socket->local)));
+                             "its settings name another address than " + listening_place(*listener->socket)));
             }
             add_denial(draft);
             add_draft(listener->drafts, std::move(draft));

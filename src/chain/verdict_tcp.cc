@@ -137,7 +137,8 @@ private:
         if (!found.address_fits && !assumed && !(address && is_assumed(*address, config_))) {
             draft_.proof.contradiction = true;
             tell(Grade::decoded, "contradiction",
-                 "its settings name another address than " + place_words(local_) + ": changed since it was started?",
+                 "its settings name another address than " + listening_place(*listener_.socket) +
+                     ": changed since it was started?",
                  source_of(value));
         }
         draft_.short_why = words_of(value) + (assumed ? " (default, assumed)" : value.is_default ? " (default)" : "");

@@ -17,6 +17,7 @@ LiveNames::LiveNames(Ask ask) : ask_(std::move(ask)) {
 
 std::vector<procmap::RuntimeSocket> sockets_to_ask(const SocketTable& table, const procmap::HostRoot& root) {
     std::vector<procmap::RuntimeSocket> found;
+    std::set<std::string> by_others;  // anybody can run such a program for himself
     for (const Socket& socket : table.sockets) {
         const std::string& path = socket.unix_local.path;
         // Beside it they listen for ttrpc and for debugging; what has no file cannot be reached from elsewhere.
@@ -31,6 +32,7 @@ std::vector<procmap::RuntimeSocket> sockets_to_ask(const SocketTable& table, con
                 role != ProcessRole::cri_dockerd)
                 continue;
             if (docker && !path.ends_with("docker.sock")) continue;
+            if (const auto file = root.stat(path); !file || file->user_id != 0) by_others.insert(path);
             found.push_back({.open_path = root.path(path),
                              .path = path,
                              .component = std::string(to_string(role)),
@@ -41,6 +43,7 @@ std::vector<procmap::RuntimeSocket> sockets_to_ask(const SocketTable& table, con
     std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
     found.erase(std::unique(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.path == b.path; }),
                 found.end());
+    std::stable_partition(found.begin(), found.end(), [&](const auto& each) { return !by_others.contains(each.path); });
     return found;
 }
 
@@ -63,7 +66,9 @@ const ContainerNames* LiveNames::find(const std::string& id, const SocketTable& 
         for (procmap::RuntimeAnswer& answer : ask_(sockets_to_ask(table, root))) {
             for (ContainerNames& names : answer.containers) {
                 if (known_.size() >= limits::kCriNamesMax) known_.clear();
-                known_[names.id] = std::move(names);
+                // The first to name it is right: whose socket is root's is asked before others.
+                const std::string named = names.id;
+                known_.try_emplace(named, std::move(names));
             }
         }
     }

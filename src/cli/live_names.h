@@ -48,7 +48,8 @@ private:
     std::uint64_t questions_ = 0;
 };
 
-// Sockets of the node's runtimes that answer such a question, by the processes that listen on them.
+// Sockets of the node's runtimes that answer such a question, by the processes that listen on them; those whose file is
+// root's come first.
 std::vector<procmap::RuntimeSocket> sockets_to_ask(const SocketTable& table, const procmap::HostRoot& root);
 
 }  // namespace hopscope::cli

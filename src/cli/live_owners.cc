@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include "capture/live_source.h"
 #include "core/limits.h"
 #include "pipeline/live_runner.h"
 #include "procmap/bpf/clock.h"
@@ -159,6 +160,11 @@ void LiveOwners::read_table() {
     }
     table_ = std::move(*table);
     strangers_.clear();
+    if (const auto interfaces = capture::list_interfaces({})) {
+        own_addresses_.clear();
+        for (const auto& interface : *interfaces)
+            own_addresses_.insert(own_addresses_.end(), interface.addresses.begin(), interface.addresses.end());
+    }
     index_table();
     note_runtime_sockets();
 }
@@ -230,12 +236,25 @@ std::optional<chain::Process> LiveOwners::in_table(const Endpoint& local, const 
     return process(socket.owners.front().process);
 }
 
+bool LiveOwners::is_address_of(const IpAddress& address, std::uint64_t net_namespace) const {
+    const auto in = [&](std::uint64_t where) { return net_namespace == 0 || where == 0 || where == net_namespace; };
+    if (address.is_loopback()) return in(net_namespace_);
+    if (in(net_namespace_) && std::find(own_addresses_.begin(), own_addresses_.end(), address) != own_addresses_.end())
+        return true;
+    return std::any_of(connections_.begin(), connections_.end(), [&](std::uint32_t position) {
+        const Socket& socket = table_.sockets[position];
+        return socket.local.address == address && in(socket.net_namespace);
+    });
+}
+
 std::optional<chain::Process> LiveOwners::listener(const Endpoint& server) const {
     std::optional<ProcessId> owner;
     for (const std::uint32_t position : listeners_) {
         const Socket& socket = table_.sockets[position];
-        if (socket.local.port != server.port ||
-            (socket.local.address != server.address && !socket.local.address.is_unspecified()))
+        if (socket.local.port != server.port) continue;
+        // One on all addresses has a connection only where the address is its own, not another machine's.
+        const bool on_all = socket.local.address.is_unspecified() && !(socket.v6_only && server.address.is_v4());
+        if (socket.local.address != server.address && !(on_all && is_address_of(server.address, socket.net_namespace)))
             continue;
         for (const SocketOwner& each : socket.owners) {
             if (owner && *owner != each.process) return std::nullopt;  // several: not to be told apart

@@ -98,6 +98,8 @@ private:
     std::optional<chain::Process> holder(std::uint64_t inode);
     std::optional<chain::Process> in_table(const Endpoint& local, const Endpoint& remote, std::uint64_t inode) const;
     std::optional<chain::Process> listener(const Endpoint& server) const;
+    // Does a connection to it end in that namespace (0: any)? Asked of our interfaces, and of what is connected there.
+    [[nodiscard]] bool is_address_of(const IpAddress& address, std::uint64_t net_namespace) const;
     [[nodiscard]] std::optional<chain::Process> process(const ProcessId& id) const;
     void look(Waiting& waiting);
 
@@ -126,6 +128,7 @@ private:
     std::vector<ProcessId> components_;
     std::vector<Waiting> waiting_;
     std::vector<std::uint32_t> listeners_, connections_;                 // positions in the table
+    std::vector<IpAddress> own_addresses_;                               // of our network namespace, as last seen
     std::map<std::string, std::uint64_t, std::less<>> runtime_sockets_;  // inode by path; 0: nothing is there
     Clock::time_point read_at_{}, allowance_at_{}, asked_at_{}, runtimes_at_{};
     Clock::duration read_cost_{}, allowance_{};

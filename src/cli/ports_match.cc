@@ -70,8 +70,8 @@ bool owned_by(const Verdict& verdict, std::string_view name, std::uint32_t pid) 
 }
 
 bool serves_address(const Verdict& verdict, const IpAddress& wanted) {
-    return verdict.local.address == wanted ||
-           (verdict.local.address.is_unspecified() && (!verdict.local.address.is_v4() || wanted.is_v4()));
+    return verdict.local.address == wanted || (verdict.local.address.is_unspecified() &&
+                                               (wanted.is_v4() ? !verdict.v6_only : !verdict.local.address.is_v4()));
 }
 
 std::string offer(const Verdict& verdict) {

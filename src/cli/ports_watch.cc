@@ -48,7 +48,8 @@ bool arrives_at(const Verdict& verdict, const SocketLife& life) {
     if (verdict.transport != Transport::tcp || verdict.local.port != life.server.port) return false;
     if (verdict.net_namespace != 0 && life.net_namespace != 0 && verdict.net_namespace != life.net_namespace)
         return false;
-    return verdict.local.address == life.server.address || verdict.local.address.is_unspecified();
+    return verdict.local.address == life.server.address ||
+           (verdict.local.address.is_unspecified() && !(verdict.v6_only && life.server.address.is_v4()));
 }
 
 class Watch {

@@ -19,6 +19,13 @@ constexpr bool is_component(ProcessRole role) {
     return role != ProcessRole::unknown && role != ProcessRole::in_container;
 }
 
+// Where a socket listens: "127.0.0.1:33821"; "*:10250" for all addresses, "[::]:10250" for all of IPv6 alone.
+inline std::string listening_place(const Endpoint& local, bool v6_only) {
+    return local.address.is_unspecified() && !v6_only ? "*:" + std::to_string(local.port) : to_string(local);
+}
+
+inline std::string listening_place(const Socket& listener) { return listening_place(listener.local, listener.v6_only); }
+
 // "k3s" of "/usr/local/bin/k3s".
 constexpr std::string_view base_name(std::string_view path) {
     const std::size_t slash = path.rfind('/');

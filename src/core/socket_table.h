@@ -35,10 +35,11 @@ std::string_view to_string(SocketState state);
 struct Socket {
     Transport transport{};
     SocketState state{};
-    std::uint64_t inode = 0;            // 0: none (TIME-WAIT, not yet accepted)
-    std::uint64_t net_namespace = 0;    // inode of the namespace; 0: unknown
-    Endpoint local, remote;             // TCP and UDP
-    UnixEndpoint unix_local;            // its own path (as given to bind, hostile) and inode (equal to `inode`)
+    std::uint64_t inode = 0;          // 0: none (TIME-WAIT, not yet accepted)
+    std::uint64_t net_namespace = 0;  // inode of the namespace; 0: unknown
+    Endpoint local, remote;           // TCP and UDP
+    bool v6_only = false;     // a listener on [::] that takes no IPv4; false, too, where /proc/net is all there is
+    UnixEndpoint unix_local;  // its own path (as given to bind, hostile) and inode (equal to `inode`)
     std::uint64_t unix_peer_inode = 0;  // 0: none, or unknown
     std::uint64_t unix_waits_for = 0;   // inode of the listener that has not accepted it yet; 0: none, or unknown
     // The file that bind made, as stat(2) numbers it: a socket may be renamed after bind, and one path may stand for

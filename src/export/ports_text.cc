@@ -50,11 +50,13 @@ std::string started_words(const Verdict& verdict, Timestamp booted) {
 
 Table ports_table(const chain::Judgement& shown, const PortsTextOptions& options) {
     const auto title = [&](const char* text) { return options.header ? std::string(text) : std::string(); };
-    // Up to here paths are cut short and roles lose their middle, so that how sure it is has room.
+    // Up to here roles lose their middle, so that how sure it is has room.
     constexpr std::size_t kNarrowColumns = 100;
     const bool narrow = options.style.columns != 0 && options.style.columns < kNarrowColumns;
+    // Addresses and paths are never cut: a long one stands above its row, so that the rest of all rows has room.
+    const std::size_t place_columns = narrow ? 22 : options.style.columns / 4;
     // What leaves first on a narrow terminal: the path of the program, the peers, the count, then the reason.
-    Table table({{.title = title("LISTENS ON"), .when_empty = true},
+    Table table({{.title = title("LISTENS ON"), .when_empty = true, .own_line = place_columns},
                  {.title = title("PROCESS"), .when_empty = true},
                  {.title = title("ROLE"), .shortest = narrow ? 10U : 0U, .when_empty = true},
                  {.title = title("SURE"), .leaves = 5},
@@ -64,16 +66,9 @@ Table ports_table(const chain::Judgement& shown, const PortsTextOptions& options
                  {.title = title("PEERS"), .leaves = 2},
                  {.title = title("EXE"), .leaves = 1}});
     const Glyphs glyphs = options.style.glyphs;
-    // Addresses are never cut; a path of a third of the terminal loses its middle, so that the rest of the row has
-    // room.
-    const std::size_t path_columns = options.style.columns == 0 ? kCellColumnsMax
-                                     : narrow                   ? 24
-                                                                : options.style.columns / 3;
     for (const Verdict& verdict : shown.verdicts) {
         const bool warned = !verdict.findings.empty();
-        std::string place = listens_on(verdict, glyphs);
-        if (!verdict.unix_path.empty()) place = elide_middle(place, path_columns, glyphs);
-        table.row({Cell(std::move(place), warned ? Tone::look : Tone::heading), owner_words(verdict, glyphs),
+        table.row({Cell(listens_on(verdict, glyphs), warned ? Tone::look : Tone::heading), owner_words(verdict, glyphs),
                    display(role_name(verdict.role), glyphs),
                    Cell(verdict.confidence, confidence_tone(verdict.confidence)),
                    options.since_boot ? started_words(verdict, options.booted) : std::string(), grouped(verdict.seen),
@@ -114,8 +109,7 @@ std::string listens_on(const Verdict& verdict, Glyphs glyphs) {
         if (!verdict.unix_path.empty()) return display(verdict.unix_path, glyphs);
         return "unix inode " + std::to_string(verdict.inode);
     }
-    std::string text = to_string(verdict.local);
-    if (verdict.local.address.is_unspecified()) text = "*:" + std::to_string(verdict.local.port);
+    const std::string text = listening_place(verdict.local, verdict.v6_only);
     return verdict.transport == Transport::udp ? text + "/udp" : text;
 }
 
@@ -159,6 +153,7 @@ constexpr std::size_t kIdColumns = 11;        // "behaviour  "
 constexpr std::size_t kPageColumnsMax = 120;  // longer lines are hard to read
 constexpr std::size_t kPipeColumns = 100;     // no terminal: paragraphs are for people there, too
 constexpr std::size_t kRowsMax = 12;          // owners, peers: more are counted
+constexpr std::size_t kTitleColumnsMin = 30;  // for what a listener is, beside where it listens
 
 class Page {
 public:
@@ -178,12 +173,17 @@ public:
             says += says.find(owner) == std::string::npos ? ", held by " + owner + "." : ".";
         }
         const std::string sure = verdict.confidence;
-        const std::size_t lead = display_width(where) + 2;
-        const std::size_t room = room_behind(lead + sure.size() + 2);
-        const std::vector<std::string> pieces = wrap(says, room);
+        // A long path stands alone, whole, to be copied.
+        std::size_t lead = display_width(where) + 2;
+        std::string before = style_.paint(where, Tone::heading) + "  ";
+        if (lead + sure.size() + 2 + kTitleColumnsMin > columns_) {
+            add_line(out_, style_.paint(where, Tone::heading));
+            lead = 2;
+            before = "  ";
+        }
+        const std::vector<std::string> pieces = wrap(says, room_behind(lead + sure.size() + 2));
         for (std::size_t i = 0; i < pieces.size(); ++i) {
-            std::string line = i == 0 ? style_.paint(where, Tone::heading) + "  " : std::string(lead, ' ');
-            line += pieces[i];
+            std::string line = (i == 0 ? before : std::string(lead, ' ')) + pieces[i];
             if (i == 0) {
                 const std::size_t used = lead + display_width(pieces[i]);
                 const std::size_t end = columns_ > sure.size() ? columns_ - sure.size() : 0;

@@ -64,12 +64,19 @@ std::vector<std::size_t> Table::used_columns() const {
     return used;
 }
 
-std::vector<std::size_t> Table::natural_widths() const {
+bool Table::has_own_line(const Cell& cell, std::size_t column) const {
+    return columns_[column].own_line != 0 && display_width(cell.text) > columns_[column].own_line;
+}
+
+std::vector<std::size_t> Table::natural_widths(bool own_lines) const {
     std::vector<std::size_t> widths;
     for (std::size_t column = 0; column < columns_.size(); ++column) {
         std::size_t width = display_width(columns_[column].title);
-        for (std::size_t row = 0; row < rows_.size(); ++row)
-            if (const Cell* found = cell(row, column)) width = std::max(width, display_width(found->text));
+        for (std::size_t row = 0; row < rows_.size(); ++row) {
+            const Cell* found = cell(row, column);
+            if (found && !(own_lines && has_own_line(*found, column)))
+                width = std::max(width, display_width(found->text));
+        }
         widths.push_back(std::min(width, kCellColumnsMax));
     }
     return widths;
@@ -77,7 +84,8 @@ std::vector<std::size_t> Table::natural_widths() const {
 
 std::vector<std::string> Table::lines(const Style& style, std::size_t columns) const {
     std::vector<std::size_t> used = used_columns();
-    std::vector<std::size_t> widths = natural_widths();
+    const bool own_lines = columns != 0;
+    std::vector<std::size_t> widths = natural_widths(own_lines);
     if (columns != 0) {
         const std::vector<std::size_t> natural = widths;
         for (shorten(columns_, used, columns, widths);
@@ -108,11 +116,21 @@ std::vector<std::string> Table::lines(const Style& style, std::size_t columns) c
     };
     const bool titled = std::any_of(columns_.begin(), columns_.end(), [](const Column& c) { return !c.title.empty(); });
     if (titled) add_line([&](std::size_t column) { return Cell(columns_[column].title, Tone::faint); });
-    for (std::size_t row = 0; row < rows_.size(); ++row)
+    for (std::size_t row = 0; row < rows_.size(); ++row) {
+        const auto stands_above = [&](std::size_t column) {
+            const Cell* found = cell(row, column);
+            return own_lines && found && has_own_line(*found, column);
+        };
+        for (const std::size_t column : used) {
+            if (!stands_above(column)) continue;
+            const Cell& above = *cell(row, column);
+            out.push_back(style.paint(elide_middle(above.text, kCellColumnsMax, style.glyphs), above.tone));
+        }
         add_line([&](std::size_t column) {
             const Cell* found = cell(row, column);
-            return found ? *found : Cell();
+            return found && !stands_above(column) ? *found : Cell();
         });
+    }
     return out;
 }
 

@@ -2,7 +2,7 @@
 //
 // Cells hold printable text (already sanitised). On a limited width the table first shortens columns that may be
 // shortened, then leaves out columns that may leave, lowest `leaves` first. On an unlimited width every column is
-// there.
+// there, and every row is one line.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,7 @@ struct Column {
     std::size_t shortest = 0;  // may be shortened down to this many columns of the terminal; 0: never
     unsigned leaves = 0;       // order in which columns leave when there is no room; 0: stays
     bool when_empty = false;   // stays although every cell is "" or "-"
+    std::size_t own_line = 0;  // a wider cell stands on a line of its own, whole, above its row; 0: never
 };
 
 struct Cell {
@@ -47,7 +48,9 @@ public:
 
 private:
     [[nodiscard]] std::vector<std::size_t> used_columns() const;
-    [[nodiscard]] std::vector<std::size_t> natural_widths() const;
+    // `own_lines`: without the cells that get a line of their own.
+    [[nodiscard]] std::vector<std::size_t> natural_widths(bool own_lines) const;
+    [[nodiscard]] bool has_own_line(const Cell& cell, std::size_t column) const;
     [[nodiscard]] const Cell* cell(std::size_t row, std::size_t column) const;
 
     std::vector<Column> columns_;

@@ -10,6 +10,8 @@
 namespace hopscope::procmap {
 namespace {
 
+constexpr std::size_t kLookedAtMax = 256;
+
 std::string component_of(ProcessRole role) {
     switch (role) {
         case ProcessRole::containerd: return "containerd";
@@ -39,7 +41,7 @@ public:
     }
 
     void add(std::string_view path, RuntimeApi api, std::string component) {
-        if (path.empty() || choice_.ask.size() >= limits::kRuntimesMax) return;
+        if (path.empty() || choice_.ask.size() >= kLookedAtMax) return;
         const std::string real = resolved(root_, path);
         const auto listener = listeners_.find(real);
         if (listener == listeners_.end() || refused_.contains(real)) return;
@@ -62,7 +64,15 @@ public:
         facts.off = true;
         choice_.not_asked.push_back(std::move(facts));
     }
-    RuntimeChoice take() && { return std::move(choice_); }
+    // Anybody can run a runtime for himself: those whose socket is root's come first, and are not crowded out.
+    RuntimeChoice take() && {
+        std::ranges::stable_partition(choice_.ask, [&](const RuntimeChoice::Candidate& candidate) {
+            const auto file = root_.stat(candidate.socket.path);
+            return file && file->user_id == 0;
+        });
+        if (choice_.ask.size() > limits::kRuntimesMax) choice_.ask.resize(limits::kRuntimesMax);
+        return std::move(choice_);
+    }
 
 private:
     const HostRoot& root_;

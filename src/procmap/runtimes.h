@@ -15,7 +15,7 @@ struct RuntimeChoice {
         RuntimeSocket socket;
         std::uint64_t inode = 0;  // of the listening socket: another one after a restart
     };
-    std::vector<Candidate> ask;           // somebody listens there; at most limits::kRuntimesMax
+    std::vector<Candidate> ask;           // somebody listens there, root's first; at most limits::kRuntimesMax
     std::vector<RuntimeFacts> not_asked;  // is known by its settings, with the reason
 };
 

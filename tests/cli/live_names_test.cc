@@ -3,6 +3,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "support/temporary_directory.h"
 
 namespace hopscope::cli {
 namespace {
@@ -73,6 +78,25 @@ TEST_F(LiveNamesTest, RuntimesAreAskedAndNobodyElse) {
     EXPECT_EQ(chain.k8s.pod, "web");
     EXPECT_EQ(chain.k8s.container, "main");
     EXPECT_EQ(chain.container.runtime, "containerd");
+}
+
+TEST_F(LiveNamesTest, WhatIsRootsIsAskedFirst) {
+    const test::TemporaryDirectory directory;
+    std::filesystem::create_directories(directory.file("run/containerd"));
+    directory.write("run/containerd/containerd.sock", "");
+    directory.write("run/docker.sock", "");
+    const bool is_root = ::chown(directory.file("run/containerd/containerd.sock").c_str(), 4711, 4711) == 0;
+    if (!is_root) GTEST_SKIP() << "needs root, to give a file away";
+    const auto sockets = sockets_to_ask(table, procmap::HostRoot(directory.path()));
+    ASSERT_EQ(sockets.size(), 2U);
+    EXPECT_EQ(sockets[0].path, "/run/docker.sock");
+    EXPECT_EQ(sockets[1].path, "/run/containerd/containerd.sock")
+        << "an ordinary user's runtime is asked, too, but last";
+}
+
+TEST_F(LiveNamesTest, WhoNamesAContainerFirstIsRight) {
+    there = {names(kFirst, "real"), names(kFirst, "forged")};
+    EXPECT_EQ(ask(kFirst, 1000).k8s.pod, "real");
 }
 
 TEST_F(LiveNamesTest, OnceForEachContainerAndNotTooOften) {

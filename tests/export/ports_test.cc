@@ -102,8 +102,32 @@ TEST(PortsText, on_80_columns_it_is_told_how_sure_it_is) {
     judgement.verdicts[2].owners[0].process.pid = 1234567;
     judgement.verdicts[2].owners.resize(1);
     EXPECT_THAT(lines_of(table(judgement, style(80))).front(), HasSubstr("SURE"));
-    for (const std::string& line : lines_of(table(judgement, style(80), false)))
-        EXPECT_LE(display_width(line), 80U) << line;
+    bool whole = false;
+    for (const std::string& line : lines_of(table(judgement, style(80), false))) {
+        whole = whole || line == judgement.verdicts[2].unix_path;
+        if (line != judgement.verdicts[2].unix_path) EXPECT_LE(display_width(line), 80U) << line;
+    }
+    EXPECT_TRUE(whole) << "a path is told whole, on a line of its own";
+}
+
+TEST(PortsText, a_long_path_stands_above_what_it_is) {
+    chain::Judgement judgement = node_judgement();
+    chain::Verdict& verdict = judgement.verdicts[2];
+    verdict.unix_path = "/run/containerd/s/" + std::string(64, 'a');
+    StringOutput out;
+    write_why_text(out, verdict, {}, style(80));
+    const auto lines = lines_of(out.text());
+    EXPECT_EQ(lines[0], verdict.unix_path);
+    EXPECT_TRUE(lines[1].starts_with("  is ") && lines[1].ends_with(verdict.confidence)) << lines[1];
+    EXPECT_LE(display_width(lines[1]), 80U);
+}
+
+TEST(PortsText, all_of_ipv6_alone_is_told_apart) {
+    chain::Verdict verdict;
+    verdict.local = {*IpAddress::parse("::"), 10250};
+    EXPECT_EQ(listens_on(verdict, Glyphs::unicode), "*:10250");
+    verdict.v6_only = true;
+    EXPECT_EQ(listens_on(verdict, Glyphs::unicode), "[::]:10250");
 }
 
 TEST(PortsText, without_a_header_there_are_only_rows) {

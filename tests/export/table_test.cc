@@ -31,6 +31,15 @@ TEST(Table, shortens_first_then_drops_columns_and_never_passes_the_width) {
         for (const std::string& line : ports().lines(Style{}, columns)) EXPECT_LE(display_width(line), columns);
 }
 
+TEST(Table, a_wide_cell_may_stand_above_its_row) {
+    Table table({{.title = "PLACE", .own_line = 10}, {.title = "WHO"}});
+    table.row({std::string("/a/path/that/is/long"), std::string("one")});
+    table.row({std::string("*:10250"), std::string("two")});
+    EXPECT_EQ(table.lines(Style{}, 30),
+              (std::vector<std::string>{"PLACE    WHO", "/a/path/that/is/long", "         one", "*:10250  two"}));
+    EXPECT_EQ(table.lines(Style{}, 0)[1], "/a/path/that/is/long  one") << "for other programs a row is a line";
+}
+
 TEST(Table, one_endless_cell_does_not_blow_up_the_others) {
     Table table({{.title = "A"}, {.title = "B"}});
     table.row({std::string(100'000, 'x'), std::string("y")});

@@ -58,6 +58,7 @@ Socket socket_of(const hs_scanned_socket& raw, std::string_view name) {
         socket.state = state_of_number(raw.state);
         socket.local = endpoint_of(raw.local, raw.local_port);
         socket.remote = endpoint_of(raw.remote, raw.remote_port);
+        socket.v6_only = raw.v6_only != 0 && socket.state == SocketState::listen;
     }
     return socket;
 }

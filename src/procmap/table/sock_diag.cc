@@ -51,6 +51,17 @@ Endpoint endpoint(unsigned family, const __be32* address, __be16 port) {
     return {family == AF_INET ? IpAddress::v4(bytes.data()) : IpAddress::v6(bytes.data()), ntohs(port)};
 }
 
+// mnl_attr_for_each, which C++ cannot compile.
+template <typename Take>
+void each_attribute(const nlmsghdr* header, std::size_t payload_bytes, Take take) {
+    const auto* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(header));
+    const auto* attribute = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(header, payload_bytes));
+    const auto left = [&] {
+        return static_cast<int>(end - static_cast<const char*>(static_cast<const void*>(attribute)));
+    };
+    for (; mnl_attr_ok(attribute, left()); attribute = mnl_attr_next(attribute)) take(attribute);
+}
+
 int take_inet(const nlmsghdr* header, void* data) {
     Taking& taking = *static_cast<Taking*>(data);
     const auto* message = payload<inet_diag_msg>(header);
@@ -64,6 +75,11 @@ int take_inet(const nlmsghdr* header, void* data) {
     socket.remote = endpoint(message->idiag_family, message->id.idiag_dst, message->id.idiag_dport);
     socket.receive_queue_bytes = message->idiag_rqueue;
     socket.send_queue_bytes = message->idiag_wqueue;
+    if (socket.state == SocketState::listen && message->idiag_family == AF_INET6)
+        each_attribute(header, sizeof *message, [&](const nlattr* attribute) {
+            if (mnl_attr_get_type(attribute) == INET_DIAG_SKV6ONLY && mnl_attr_get_payload_len(attribute) >= 1)
+                socket.v6_only = mnl_attr_get_u8(attribute) != 0;
+        });
     return MNL_CB_OK;
 }
 
@@ -79,13 +95,7 @@ int take_unix(const nlmsghdr* header, void* data) {
     socket.inode = message->udiag_ino;
     socket.net_namespace = taking.net_namespace;
     socket.unix_local.inode = message->udiag_ino;
-    // mnl_attr_for_each, which C++ cannot compile.
-    const auto* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(header));
-    const auto* attribute = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(header, sizeof *message));
-    const auto left = [&] {
-        return static_cast<int>(end - static_cast<const char*>(static_cast<const void*>(attribute)));
-    };
-    for (; mnl_attr_ok(attribute, left()); attribute = mnl_attr_next(attribute)) {
+    each_attribute(header, sizeof *message, [&](const nlattr* attribute) {
         const std::size_t size = mnl_attr_get_payload_len(attribute);
         const auto* bytes = static_cast<const char*>(mnl_attr_get_payload(attribute));
         switch (mnl_attr_get_type(attribute)) {
@@ -127,7 +137,7 @@ int take_unix(const nlmsghdr* header, void* data) {
                 break;
             default: break;
         }
-    }
+    });
     return MNL_CB_OK;
 }
 

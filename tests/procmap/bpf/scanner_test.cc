@@ -98,8 +98,16 @@ TEST_F(ScannerTest, ipv6_and_mapped_addresses) {
     one.sin6_port = htons(port_of(listener));
     ASSERT_EQ(::connect(client6.get(), reinterpret_cast<const sockaddr*>(&one), sizeof one), 0);
     const Fd server6 = accept_from(listener);
+    const Fd alone(::socket(AF_INET6, SOCK_STREAM, 0));
+    const int on = 1;
+    ASSERT_EQ(::setsockopt(alone.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on), 0);
+    ASSERT_EQ(::bind(alone.get(), reinterpret_cast<const sockaddr*>(&any), sizeof any), 0);
+    ASSERT_EQ(::listen(alone.get(), 4), 0);
 
     const auto sockets = scan();
+    EXPECT_TRUE(sockets.at(inode_of(alone)).v6_only);
+    EXPECT_FALSE(sockets.at(inode_of(listener)).v6_only);
+    EXPECT_FALSE(sockets.at(inode_of(server6)).v6_only);
     EXPECT_EQ(to_string(sockets.at(inode_of(listener)).local), "[::]:" + std::to_string(port_of(listener)));
     EXPECT_EQ(sockets.at(inode_of(mapped)).remote, sockets.at(inode_of(client)).local);
     EXPECT_EQ(to_string(sockets.at(inode_of(mapped)).local), "127.0.0.1:" + std::to_string(port_of(listener)));

@@ -14,6 +14,7 @@
 #include <fstream>
 #include <thread>
 
+#include "core/node_words.h"
 #include "procmap/own_capabilities.h"
 #include "procmap/table/live_sockets.h"
 #include "procmap/table/process_facts.h"
@@ -122,6 +123,11 @@ TEST_P(LiveTable, UdpIpv6AndMapped) {
     if (::bind(six.get(), test::generic(&any), sizeof any) != 0) GTEST_SKIP() << "no IPv6 here";
     ASSERT_EQ(::listen(six.get(), 2), 0);
     const Fd client = test::connected_to(test::port_of(six)), server(::accept(six.get(), nullptr, nullptr));
+    const Fd alone(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const int on = 1;
+    ASSERT_EQ(::setsockopt(alone.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on), 0);
+    ASSERT_EQ(::bind(alone.get(), test::generic(&any), sizeof any), 0);
+    ASSERT_EQ(::listen(alone.get(), 2), 0);
     const SocketTable table = read();
     const Socket* datagram = by_inode(table, udp.inode());
     ASSERT_NE(datagram, nullptr);
@@ -131,6 +137,12 @@ TEST_P(LiveTable, UdpIpv6AndMapped) {
     const Socket* listening = by_inode(table, six.inode());
     ASSERT_NE(listening, nullptr);
     EXPECT_EQ(to_string(listening->local.address), "::");
+    EXPECT_FALSE(listening->v6_only);
+    const Socket* without_v4 = by_inode(table, alone.inode());
+    ASSERT_NE(without_v4, nullptr);
+    EXPECT_EQ(without_v4->v6_only, options().netlink) << "/proc/net does not tell";
+    EXPECT_EQ(listening_place(*listening), "*:" + std::to_string(test::port_of(six)));
+    if (options().netlink) EXPECT_EQ(listening_place(*without_v4), "[::]:" + std::to_string(test::port_of(alone)));
     const Socket *one = by_inode(table, client.inode()), *other = by_inode(table, server.inode());
     ASSERT_NE(one, nullptr);
     ASSERT_NE(other, nullptr);
