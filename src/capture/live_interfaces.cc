@@ -1,7 +1,6 @@
 // Which interfaces there are, and which of them a capture should look at.
 #include <ifaddrs.h>
 #include <net/if.h>
-#include <netinet/in.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -9,22 +8,10 @@
 
 #include "capture/live_namespace.h"
 #include "capture/live_source.h"
+#include "core/socket_address.h"
 
 namespace hopscope::capture {
 namespace {
-
-std::optional<IpAddress> address_of(const sockaddr* address) {
-    if (!address) return std::nullopt;
-    if (address->sa_family == AF_INET) {
-        const auto* four = reinterpret_cast<const sockaddr_in*>(address);
-        return IpAddress::v4(reinterpret_cast<const std::uint8_t*>(&four->sin_addr));
-    }
-    if (address->sa_family == AF_INET6) {
-        const auto* six = reinterpret_cast<const sockaddr_in6*>(address);
-        return IpAddress::v6(six->sin6_addr.s6_addr);
-    }
-    return std::nullopt;
-}
 
 // 169.254/16 (RFC 3927) and fe80::/10 (RFC 4291): every interface may have one, nobody serves on it.
 bool is_link_local(const IpAddress& address) {

@@ -230,7 +230,7 @@ Verdict verdict_of(Listener& listener, const NodeIndex& index, std::vector<Findi
     add_trouble(verdict.evidence, listener, index);
     verdict.evidence.insert(verdict.evidence.end(), listener.file_evidence.begin(), listener.file_evidence.end());
     if (listener.probed) verdict.evidence.push_back(*listener.probed);
-    if (listener.traffic_time) verdict.evidence.push_back(*listener.traffic_time);
+    verdict.evidence.insert(verdict.evidence.end(), listener.traffic_notes.begin(), listener.traffic_notes.end());
 
     const Draft* best = best_draft(listener.drafts);
     const bool usurped = best && !best->proof.cri && is_usurped(*best, listener, index);
@@ -310,7 +310,7 @@ Judgement judge(const Node& node, const Model* traffic) {
         }
         draft_from_number(listener);
     }
-    if (traffic) draft_from_traffic(listeners, *traffic);
+    if (traffic) draft_from_traffic(listeners, *traffic, node);
     draft_streaming(listeners, index);
     for (Listener& listener : listeners)
         if (listener.drafts.empty()) listener.drafts = std::move(listener.fallbacks);

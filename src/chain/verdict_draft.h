@@ -52,7 +52,7 @@ struct Listener {
     const SocketAccess* access = nullptr;  // unix: who may open the file, where it was found by its numbers
     std::optional<Evidence> probed;        // it was asked (--probe), and its answers fit no role
     bool answers_otherwise = false;        // … and no CRI streaming server answers so
-    std::optional<Evidence> traffic_time;  // what the time of a capture's traffic means for it
+    std::vector<Evidence> traffic_notes;   // what the time and place of a capture's traffic mean for it
 };
 
 // How far the owner may carry a role; `fits`: the role is one of that component.
@@ -69,7 +69,7 @@ void draft_from_path(Listener& listener, const NodeIndex& index);      // unix; 
 // Unix: where the file of the socket lies now.
 void find_file(Listener& listener, const NodeIndex& index);
 // Of all listeners: which one a capture speaks of depends on the others.
-void draft_from_traffic(std::vector<Listener>& listeners, const Model& traffic);
+void draft_from_traffic(std::vector<Listener>& listeners, const Model& traffic, const Node& node);
 // Of all listeners: which one streams depends on what explains the others. After all of the above.
 void draft_streaming(std::vector<Listener>& listeners, const NodeIndex& index);
 

@@ -61,6 +61,23 @@ private:
     bool any_own_ = false, dated_ = false;
 };
 
+// Where a connection to this node can end. Of a tree nothing is known: then every address may be its own.
+class OwnAddresses {
+public:
+    explicit OwnAddresses(const Node& node) : known_(!node.addresses.empty()), all_(node.addresses) {
+        for (const Socket& socket : node.table.sockets)
+            if (known_ && socket.net_namespace == node.host_net_namespace) all_.push_back(socket.local.address);
+        std::sort(all_.begin(), all_.end());
+    }
+    [[nodiscard]] bool may_have(const IpAddress& address) const {
+        return !known_ || address.is_loopback() || std::binary_search(all_.begin(), all_.end(), address);
+    }
+
+private:
+    bool known_;
+    std::vector<IpAddress> all_;
+};
+
 // What of a fact is the listener's own.
 struct Own {
     bool accepted = false, refused = false, named = false;
@@ -106,7 +123,7 @@ bool is_before_owner(const Listener& listener, Timestamp at) {
     return started.ns != 0 && at >= kFirstDate && at + kStartSlack < started;
 }
 
-void draft_from_traffic(std::vector<Listener>& listeners, const Model& traffic) {
+void draft_from_traffic(std::vector<Listener>& listeners, const Model& traffic, const Node& node) {
     // A capture does not know namespaces: it is taken for one of the host's. Equal listeners (SO_REUSEPORT) all get it.
     std::map<Endpoint, std::vector<Listener*>> exact;
     std::map<std::uint16_t, std::vector<Listener*>> any_address;
@@ -118,11 +135,21 @@ void draft_from_traffic(std::vector<Listener>& listeners, const Model& traffic) 
         else
             exact[local].push_back(&listener);
     }
-    const auto of = [&](const Endpoint& server) -> const std::vector<Listener*>& {
-        static const std::vector<Listener*> kNone;
+    std::map<Listener*, Endpoint> elsewhere;  // traffic of their port that ended at another machine
+    const OwnAddresses own_addresses(node);
+    const auto of = [&](const Endpoint& server) -> std::vector<Listener*> {
         if (const auto found = exact.find(server); found != exact.end()) return found->second;
+        std::vector<Listener*> reached;
         const auto found = any_address.find(server.port);
-        return found == any_address.end() ? kNone : found->second;
+        if (found == any_address.end()) return reached;
+        for (Listener* listener : found->second) {
+            if (listener->socket->v6_only && server.address.is_v4()) continue;
+            if (own_addresses.may_have(server.address))
+                reached.push_back(listener);
+            else
+                elsewhere.try_emplace(listener, server);
+        }
+        return reached;
     };
     struct Seen {
         Times times;
@@ -150,8 +177,12 @@ void draft_from_traffic(std::vector<Listener>& listeners, const Model& traffic) 
     // The facts count answers also of sessions that were let go; sessions count requests that were never answered.
     for (const auto& [listener, seen] : all) {
         listener->seen = std::max(seen.sessions, seen.answers);
-        listener->traffic_time = seen.times.words();
+        if (auto words = seen.times.words()) listener->traffic_notes.push_back(std::move(*words));
     }
+    for (const auto& [listener, server] : elsewhere)
+        listener->traffic_notes.push_back(evidence(Grade::inferred, "traffic",
+                                                   "the file has traffic of this port at " + to_string(server.address) +
+                                                       ", which is no address of this node: it is no evidence"));
 }
 
 }  // namespace hopscope::chain

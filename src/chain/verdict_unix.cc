@@ -141,6 +141,9 @@ void draft_from_rule(Listener& listener, const NodeIndex& index) {
 
 // containerd names a shim's socket by what it is for (1.3.10 and later, SocketAddress): the shim's own arguments hold
 // the same words.
+// Whole, so that it can be checked: a socket's path of at most 107 bytes, a namespace, an id of 64.
+constexpr std::size_t kDigestedColumns = 256;
+
 void draft_from_shim_name(Listener& listener) {
     if (!listener.owner || listener.owner->role != ProcessRole::containerd_shim) return;
     const std::string_view name = base_name(listener.socket->unix_local.path);
@@ -154,7 +157,7 @@ void draft_from_shim_name(Listener& listener) {
     draft.proof.config = true;
     draft.evidence.push_back(evidence(
         Grade::decoded, "config",
-        "its name is the SHA-256 of what the shim's arguments say: " + elide_middle(display(words), kShownColumns),
+        "its name is the SHA-256 of what the shim's arguments say: " + elide_middle(display(words), kDigestedColumns),
         cmdline_path(*listener.owner)));
     draft.short_why = "shim of " + display(id.substr(0, 12));
     add_draft(listener.drafts, std::move(draft));

@@ -4,10 +4,10 @@
 #include <tuple>
 #include <utility>
 
-#include "capture/live_source.h"
 #include "core/limits.h"
 #include "pipeline/live_runner.h"
 #include "procmap/bpf/clock.h"
+#include "procmap/own_addresses.h"
 #include "procmap/socket_files.h"
 
 namespace hopscope::cli {
@@ -160,11 +160,7 @@ void LiveOwners::read_table() {
     }
     table_ = std::move(*table);
     strangers_.clear();
-    if (const auto interfaces = capture::list_interfaces({})) {
-        own_addresses_.clear();
-        for (const auto& interface : *interfaces)
-            own_addresses_.insert(own_addresses_.end(), interface.addresses.begin(), interface.addresses.end());
-    }
+    own_addresses_ = procmap::own_addresses();
     index_table();
     note_runtime_sockets();
 }
@@ -239,8 +235,7 @@ std::optional<chain::Process> LiveOwners::in_table(const Endpoint& local, const 
 bool LiveOwners::is_address_of(const IpAddress& address, std::uint64_t net_namespace) const {
     const auto in = [&](std::uint64_t where) { return net_namespace == 0 || where == 0 || where == net_namespace; };
     if (address.is_loopback()) return in(net_namespace_);
-    if (in(net_namespace_) && std::find(own_addresses_.begin(), own_addresses_.end(), address) != own_addresses_.end())
-        return true;
+    if (in(net_namespace_) && std::binary_search(own_addresses_.begin(), own_addresses_.end(), address)) return true;
     return std::any_of(connections_.begin(), connections_.end(), [&](std::uint32_t position) {
         const Socket& socket = table_.sockets[position];
         return socket.local.address == address && in(socket.net_namespace);

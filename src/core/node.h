@@ -120,6 +120,7 @@ struct Node {
     std::vector<ProbeAnswer> probes;                              // empty without --probe
     std::uint16_t ephemeral_low = 32768, ephemeral_high = 60999;  // net.ipv4.ip_local_port_range
     std::uint64_t host_net_namespace = 0;                         // inode of pid 1's; 0: not readable
+    std::vector<IpAddress> addresses;                             // of the host's interfaces, sorted; empty: not known
     std::vector<std::string> limits;                              // sentences: what could not be read, and the remedy
 };
 

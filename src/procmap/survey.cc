@@ -13,6 +13,7 @@
 #include "procmap/names/arguments.h"
 #include "procmap/names/ask.h"
 #include "procmap/names/execs.h"
+#include "procmap/own_addresses.h"
 #include "procmap/probe.h"
 #include "procmap/runtimes.h"
 #include "procmap/socket_files.h"
@@ -279,6 +280,10 @@ Result<Node> Survey::take() {
         node.limits.emplace_back("the node's network namespace is not known (/proc/1/ns/net: " +
                                  (net ? std::string("unreadable") : net.error().why) +
                                  "): run as root, or with CAP_SYS_PTRACE and the host's pid namespace");
+    // Only where we live in the node's network namespace: another one has addresses of its own.
+    if (state.running && node.host_net_namespace != 0 &&
+        node.host_net_namespace == namespace_of_link(state.root.read_link("/proc/self/ns/net")))
+        node.addresses = own_addresses();
     read_port_range(state.root, node);
     state.read_settings(node);
     SocketPlaces places = socket_files(state.root, node.configs, node.table, state.options.socket_paths);

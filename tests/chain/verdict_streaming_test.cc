@@ -733,6 +733,24 @@ TEST_F(Older, traffic_from_before_the_owner_started_is_no_evidence) {
         "of that on 2026-11-21T16:01:40Z: it is no evidence\n");
 }
 
+TEST_F(Older, traffic_at_another_machines_address_is_no_evidence) {
+    NodeStory everywhere;
+    everywhere.process(2685, R::containerd, "containerd", "1.6.20").started = second(0);
+    everywhere.listen("0.0.0.0:10010", 2685, 11);
+    PortFact fact = seen_at(10, 20);
+    fact.local = ep("192.0.2.9:10010");
+    traffic.ports.push_back(fact);
+    EXPECT_EQ(at(everywhere.judge(&traffic), "0.0.0.0:10010").confidence, "certain") << "of a tree no address is known";
+    everywhere.node.addresses = {ep("10.0.0.2:0").address};
+    const Verdict verdict = at(everywhere.judge(&traffic), "0.0.0.0:10010");
+    EXPECT_NE(verdict.confidence, "certain");
+    EXPECT_EQ(words(verdict, "traffic"),
+              "the file has traffic of this port at 192.0.2.9, which is no address of this node: it is no evidence\n");
+    traffic.ports.front().local = ep("10.0.0.2:10010");
+    EXPECT_EQ(at(everywhere.judge(&traffic), "0.0.0.0:10010").confidence, "certain");
+    EXPECT_EQ(words(at(everywhere.judge(&traffic), "0.0.0.0:10010"), "traffic"), "101 was answered 12 times\n");
+}
+
 TEST_F(Older, a_second_before_is_the_coarseness_of_clocks) {
     traffic.ports.push_back(seen_at(-1, -1));
     EXPECT_EQ(judged().confidence, "certain");
