@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -131,6 +132,7 @@ TEST(HostRoot, LinksOfAnotherRootStayInIt) {
     ASSERT_EQ(::pipe(pipe), 0);
     const pid_t child = ::fork();
     if (child == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         const bool in = ::chroot(tree.directory().c_str()) == 0 && ::chdir("/") == 0;
         if (::write(pipe[1], in ? "y" : "n", 1) == 1) ::pause();
         ::_exit(1);
