@@ -66,10 +66,11 @@ public:
     }
     // Anybody can run a runtime for himself: those whose socket is root's come first, and are not crowded out.
     RuntimeChoice take() && {
-        std::ranges::stable_partition(choice_.ask, [&](const RuntimeChoice::Candidate& candidate) {
+        const auto by_root = [&](const RuntimeChoice::Candidate& candidate) {
             const auto file = root_.stat(candidate.socket.path);
             return file && file->user_id == 0;
-        });
+        };
+        std::stable_partition(choice_.ask.begin(), choice_.ask.end(), by_root);
         if (choice_.ask.size() > limits::kRuntimesMax) choice_.ask.resize(limits::kRuntimesMax);
         return std::move(choice_);
     }
