@@ -285,15 +285,18 @@ private:
     // Not all services that leave their ports to the kernel listen: the streaming server may be what is missing.
     void tell_rivals(Draft& draft, std::size_t places) const {
         draft.proof.contradiction = true;
-        const std::string services = std::to_string(1 + rivals_.size());
-        const std::string listen = std::to_string(1 + rivals_.size() - rivals_missing_);
+        const std::size_t listening = 1 + rivals_.size() - rivals_missing_;
+        const std::string too_few = " leaves its port to the kernel as well, and of " +
+                                    std::to_string(1 + rivals_.size()) + " such services only " +
+                                    std::to_string(listening) + (listening == 1 ? " listens" : " listen") +
+                                    ": this may be its ";
         std::string either = "either " + std::string(rule_.component) + "'s CRI streaming server";
         for (const Draft& rival : rivals_) {
-            either += (&rival == &rivals_.back() ? " or its " : ", its ") + noun_of(rival);
-            Evidence told = evidence(Grade::inferred, "contradiction",
-                                     rival.cited + " leaves its port to the kernel as well, and of " + services +
-                                         " such services only " + listen + (listen == "1" ? " listens" : " listen") +
-                                         ": this may be its " + noun_of(rival));
+            const std::string noun = noun_of(rival);
+            either.append(&rival == &rivals_.back() ? " or its " : ", its ").append(noun);
+            std::string says = rival.cited;
+            says.append(too_few).append(noun);
+            Evidence told = evidence(Grade::inferred, "contradiction", std::move(says));
             if (!rival.evidence.empty()) told.source = rival.evidence.front().source;
             draft.evidence.push_back(std::move(told));
         }

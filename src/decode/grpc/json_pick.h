@@ -18,7 +18,7 @@ struct JsonPick {
     std::size_t values_max = 0;                 // kept of one text: about 100 bytes each, beside their strings
 };
 
-struct PickedJson {
+struct PickedJson {  // NOLINT(bugprone-exception-escape): nlohmann's move is noexcept, and the check sees an assertion
     nlohmann::json value;  // is_discarded(): the text is not JSON (RFC 8259)
     bool is_cut = false;   // there were more than values_max: the later ones are missing
 };
