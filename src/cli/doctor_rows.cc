@@ -163,7 +163,7 @@ DoctorRow streaming_row(const Judgement& judgement) {
     if (sure) return row;
     row.state = DoctorRow::State::limited;
     row.fix = row.says.empty()
-                  ? "run as root, on a node whose runtime serves CRI: other users' sockets have no owner (CAP-03)"
+                  ? "run it on a node whose runtime serves CRI, as root: other users' sockets have no owner (CAP-03)"
                   : "hopscope ports --probe, or run kubectl exec once while capturing";
     if (row.says.empty()) row.says = "no listener is known to be one";
     row.lost = "which port to watch for exec, attach and port-forward";
