@@ -16,7 +16,7 @@ std::string process_id(std::uint32_t pid) { return "p" + std::to_string(pid); }
 class Maker {
 public:
     Maker(const Node& node, const Judgement& judgement, const GraphChoice& choice)
-        : index_(node), judgement_(judgement), choice_(choice), all_(choice.all) {
+        : index_(node), judgement_(judgement), choice_(choice) {
         for (const Socket& socket : node.table.sockets)
             if (is_unix(socket.transport) && socket.inode != 0) unix_by_inode_.emplace(socket.inode, &socket);
     }
@@ -73,7 +73,7 @@ private:
         const bool with_peers = !verdict.peers.empty();
         if (choice_.listeners) {
             if (!choice_.listeners(verdict)) return;
-        } else if (!component && verdict.component.empty() && !(all_ && with_peers)) {
+        } else if (!component && verdict.component.empty() && !(choice_.all && with_peers)) {
             return;
         }
         const std::string& id = listener_ids_[i];
@@ -137,7 +137,7 @@ private:
             const hopscope::Process* from = index_.main_owner(socket);
             const hopscope::Process* to = index_.main_owner(*other);
             if (!from || !to || from->id.pid == to->id.pid) continue;
-            if (!all_ && !is_component(from->role) && !is_component(to->role)) continue;
+            if (!choice_.all && !is_component(from->role) && !is_component(to->role)) continue;
             add_process(from->id.pid);
             add_process(to->id.pid);
             add_edge(GraphEdge::Kind::connected, process_id(from->id.pid), process_id(to->id.pid),
@@ -160,7 +160,7 @@ private:
         for (const Socket& socket : index_.node().table.sockets) {
             if (socket.transport != Transport::tcp || !is_open(socket.state) || socket.owners.empty()) continue;
             const hopscope::Process* owner = index_.main_owner(socket);
-            if (!owner || (!all_ && !is_component(owner->role)) || index_.other_end(socket)) continue;
+            if (!owner || (!choice_.all && !is_component(owner->role)) || index_.other_end(socket)) continue;
             if (is_served_here(socket)) continue;
             add_process(owner->id.pid);
             add_edge(GraphEdge::Kind::connected, process_id(owner->id.pid), add_remote(socket.remote.address),
@@ -293,7 +293,6 @@ private:
     NodeIndex index_;
     const Judgement& judgement_;
     const GraphChoice& choice_;
-    bool all_;
     std::unordered_set<std::string> chosen_;  // ids of listeners
     std::vector<std::string> listener_ids_;   // of judgement_.verdicts
     std::map<std::string, GraphNode> nodes_;

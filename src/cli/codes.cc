@@ -165,13 +165,11 @@ constexpr CodePage kCodes[] = {
      "chmod o-w on the file; of Docker's, dockerd --group, of containerd's, uid and gid below [grpc]"},
     {"PRT-12", "a component's socket is not where its clients look for it",
      "The file that it was bound to was deleted, moved or replaced while it runs. Connections that are open go on; a "
-     "new "
-     "one to the old path fails, or reaches whoever lies there now.",
+     "new one to the old path fails, or reaches whoever lies there now.",
      "move the file back, or restart the component, which makes it anew"},
     {"PRT-13", "a stranger listens where a component's socket belongs",
      "The kubelet and the tools that dial this path talk to a program that is not the runtime; it may read and answer "
-     "all "
-     "that they ask. Some proxies are put there on purpose.",
+     "all that they ask. Some proxies are put there on purpose.",
      "ls -l /proc/PID/exe tells what it is"},
     {"PRV-01", "no such user", "The user given with --user is not known here.", "a name of /etc/passwd, as nobody"},
     {"PRV-02", "privileges could not be given up", "The kernel refused to change the user or the capabilities.",

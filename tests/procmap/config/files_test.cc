@@ -43,9 +43,9 @@ TEST(ProcessFiles, NoFileOfTheNodeStandsInForOneThatIsNotThere) {
 TEST(ProcessFiles, RelativePathsBelowAnotherRoot) {
     const Tree tree;
     tree.link("/proc/4242/root", "/containers/a");
-    tree.link("/proc/4242/cwd", "/containers/a/work");
-    tree.write("/containers/a/work/c.toml", port_line(2222));
-    tree.write("/work/c.toml", port_line(1111));
+    tree.link("/proc/4242/cwd", "/containers/a/srv");
+    tree.write("/containers/a/srv/c.toml", port_line(2222));
+    tree.write("/srv/c.toml", port_line(1111));
     const ComponentConfig config =
         read_config(HostRoot(tree.directory()), process_of(ProcessRole::containerd, {"containerd", "-c", "c.toml"}));
     EXPECT_EQ(told(config, "stream_server_port").substr(0, 5), "2222 ");
